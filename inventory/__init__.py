@@ -1,0 +1,1 @@
+"""What must be true: the inventory an engineer writes, typed."""

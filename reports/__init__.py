@@ -1,0 +1,1 @@
+"""What a person reads: run folders, HTML, figures, machine formats. Renders results, knows no check."""
