@@ -1,0 +1,102 @@
+"""One folder per run: everything that was seen, said and judged, readable by nobody but its owner.
+
+RunFolderProblem          the folder cannot be used; the text is one sentence for a person
+  NotAnEmptyFolder        the wanted folder holds something already: no run overwrites another
+  OutsideRunFolder        a name that would leave the folder
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import pytest
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+class RunFolderProblem(Exception):  # noqa: N818 - the root of a small tree, named for what it is
+    """The run folder cannot be used; the text is one sentence for a person."""
+
+
+class NotAnEmptyFolder(RunFolderProblem):
+    """The wanted folder exists and is not an empty directory."""
+
+
+class OutsideRunFolder(RunFolderProblem):
+    """A relative name that is absolute, empty, or climbs out of the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where one run keeps its report, results and evidence."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, base: Path, started: datetime) -> RunFolder:
+        """A new folder below `base`, named by its start in UTC; another run in the same second gets a number."""
+        stem = started.astimezone(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        base.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = base / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                path.mkdir(mode=FOLDER_MODE)
+            except FileExistsError:
+                number += 1
+            else:
+                return cls(path)
+
+    @classmethod
+    def at(cls, path: Path) -> RunFolder:
+        """Exactly this folder, made when it is not there. Raises `NotAnEmptyFolder` when it holds something."""
+        try:
+            path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            occupied = any(path.iterdir())
+        except OSError as error:
+            raise NotAnEmptyFolder(f"{path}: cannot be the run folder: {error.strerror}") from error
+        if occupied:
+            raise NotAnEmptyFolder(f"{path}: holds something already; name a new or an empty folder for this run")
+        path.chmod(FOLDER_MODE)
+        return cls(path)
+
+    def add(self, relative: str, data: bytes) -> str:
+        """Write one file whole (or not at all), mode 0600, and give its name back as a link from the report.
+
+        A file of that name is replaced. Raises `OutsideRunFolder`.
+        """
+        target = self._target(relative)
+        descriptor, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".unfinished-")  # mkstemp: 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            Path(unfinished).replace(target)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+        return relative
+
+    def open(self, relative: str) -> BinaryIO:
+        """A file to append to as things happen (a capture, a log), mode 0600, unbuffered. Raises `OutsideRunFolder`."""
+        descriptor = os.open(self._target(relative), os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
+        return os.fdopen(descriptor, "ab", buffering=0)
+
+    def _target(self, relative: str) -> Path:
+        parts = PurePosixPath(relative).parts
+        if not parts or relative.startswith("/") or ".." in parts or "\0" in relative:
+            raise OutsideRunFolder(f"{relative!r} does not name a file inside the run folder")
+        target = self.path.joinpath(*parts)
+        for parent in reversed(target.relative_to(self.path).parents):
+            (self.path / parent).mkdir(mode=FOLDER_MODE, exist_ok=True)
+        return target
+
+
+RUN_FOLDER = pytest.StashKey[RunFolder]()
+MACHINE_FACTS = pytest.StashKey[dict[str, dict[str, str]]]()
+"""Machine's name → label → text, for the top of the report (kernel, OS, NIC, …)."""
