@@ -13,11 +13,13 @@ class File:
     """The text of a file, or of every file that a shell glob finds (`*`, `?`, `[...]`).
 
     `keep`: extended regular expression (grep -E); only matching lines leave the host. For files with secrets in them.
+    `drop`: extended regular expression (grep -vE), applied before `keep`; matching lines do not leave the host.
     `binary`: the bytes travel as od text, for tables that are not text.
     """
 
     path: str
     keep: str | None = None
+    drop: str | None = None
     limit_bytes: int = 262_144
     binary: bool = False
 
@@ -54,6 +56,7 @@ class Command:
     line: str
     each_line_of: str | None = None
     keep: str | None = None
+    drop: str | None = None
     timeout_s: int = 10
     limit_bytes: int = 1_048_576
 
