@@ -1,0 +1,303 @@
+"""What one gather brought back from one machine: the evidence, asked by path and command line.
+
+    CouldNotLook
+        NotABundle          a file that is no bundle, or one of a version this program does not know
+        NotGathered         no source covers the path: a fact module forgot to name it
+        Denied              this user may not read it
+        TimedOut            the read hung, or the gather was cut short before it
+        Truncated           there was more than the source allows
+        ReadFailed          the kernel refused the read
+        CommandFailed       the command ended with an error
+        UnexpectedOutput    a parser does not understand what it was given
+
+"Missing" is no error: it was looked for, and it is not there (None).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from checks.contents import Contents, Reading, as_text, below, matches, overlap
+from checks.outcome import CouldNotLook
+from checks.source import Attributes, Command, File, Links, Names, Source
+from checks.stream import Envelope, NotABundle, encode, parse, read_file, write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "Bundle",
+    "CommandFailed",
+    "Denied",
+    "NotABundle",
+    "NotGathered",
+    "Problem",
+    "ReadFailed",
+    "TimedOut",
+    "Truncated",
+    "UnexpectedOutput",
+]
+
+
+class NotGathered(CouldNotLook):
+    """No source covers what was asked for."""
+
+
+class Denied(CouldNotLook):
+    """This user may not read it."""
+
+
+class TimedOut(CouldNotLook):
+    """The read hung, or the gather was cut short before it."""
+
+
+class Truncated(CouldNotLook):
+    """There was more than the source allows, and half a text proves nothing."""
+
+
+class ReadFailed(CouldNotLook):
+    """The kernel refused the read for another reason than rights."""
+
+
+class CommandFailed(CouldNotLook):
+    """The command ended with `rc`; `stderr` is the first line it complained with."""
+
+    def __init__(self, message: str, rc: int, stderr: str) -> None:
+        super().__init__(message)
+        self.rc = rc
+        self.stderr = stderr
+
+
+class UnexpectedOutput(CouldNotLook):
+    """A parser does not understand what the host answered. The text says what, and where it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was not read. `source` is the path or the command line."""
+
+    source: str
+    status: str
+    sentence: str
+
+
+class Bundle:
+    """The readings of one gather; immutable. Texts keep their newlines (grep completes a last line that has none)."""
+
+    def __init__(self, envelope: Envelope, raw: bytes) -> None:
+        """Take apart what came back. Raises NotABundle when it is no answer of a gather."""
+        self._envelope = envelope
+        self._raw = raw
+        self._contents: Contents = parse(envelope, raw)
+
+    @property
+    def machine(self) -> str:
+        """Name of the machine in the inventory."""
+        return self._envelope.machine
+
+    @property
+    def format_version(self) -> int:
+        """Version of the bundle's format."""
+        return self._envelope.format_version
+
+    @property
+    def taken_at(self) -> datetime:
+        """When the gather began, by the controller's clock, UTC."""
+        return self._envelope.taken_at
+
+    @classmethod
+    def of(
+        cls,
+        machine: str = "host",
+        *,
+        files: Mapping[str, str | bytes] = {},
+        links: Mapping[str, str] = {},
+        names: Mapping[str, Sequence[str]] = {},
+        commands: Mapping[str, str | tuple[int, str]] = {},
+        denied: Iterable[str] = (),
+    ) -> Bundle:
+        """Make a bundle for a test. Whatever is not mentioned was looked for and is missing.
+
+        Bytes in `files` are binary files. `commands`: full line to stdout, or to (exit status, stderr).
+        `denied`: paths (everything below them too) and command lines.
+        """
+        envelope = Envelope(machine, datetime.now(UTC), secrets.token_hex(16), sources=None)
+        raw = encode(
+            envelope.boundary,
+            texts={path: text for path, text in files.items() if isinstance(text, str)},
+            binaries={path: data for path, data in files.items() if isinstance(data, bytes)},
+            links=links,
+            names=names,
+            commands=commands,
+            denied=tuple(denied),
+        )
+        return cls(envelope, raw)
+
+    def text(self, path: str) -> str | None:
+        """The text of one file or attribute; None when it is not there, or has no value now (the kernel says EINVAL).
+
+        Raises Denied, TimedOut, Truncated, ReadFailed, NotGathered.
+        """
+        data = self._reading(self._contents.texts, path, (File, Attributes))
+        return None if data is None else as_text(data)
+
+    def texts(self, pattern: str) -> dict[str, str]:
+        """The texts of all files that the glob finds, by path. Raises as `text` does, if any of them cannot be had."""
+        found = self._readings(self._contents.texts, pattern, (File, Attributes))
+        return {path: as_text(data) for path, data in found.items()}
+
+    def data(self, path: str) -> bytes | None:
+        """The bytes of a file that was read as binary; None when it is not there. Raises as `text` does."""
+        return self._reading(self._contents.binaries, path, (File,))
+
+    def link(self, path: str) -> str | None:
+        """The target of a symbolic link, as it is written; None when there is no such link. Raises as `text` does."""
+        data = self._reading(self._contents.links, path, (Links,))
+        return None if data is None else as_text(data)
+
+    def links(self, pattern: str) -> dict[str, str]:
+        """The targets of all links that the glob finds, by path. Raises as `text` does."""
+        found = self._readings(self._contents.links, pattern, (Links,))
+        return {path: as_text(data) for path, data in found.items()}
+
+    def names(self, path: str) -> tuple[str, ...] | None:
+        """The names in a directory, sorted; None when there is no such directory. Raises as `text` does."""
+        found = self._contents.names.get(path.rstrip("/"))
+        if found is None:
+            self._raise_unless_looked(path.rstrip("/"), (Names,), matches)
+        return found
+
+    def output(self, line: str) -> str | None:
+        """The standard output of a command; None when the program does not exist there.
+
+        Raises CommandFailed, Denied, TimedOut, Truncated, NotGathered.
+        """
+        reading = self._contents.commands.get(line)
+        if reading is None:
+            self._raise_unless_ran(line)
+            return None
+        data = self._value(line, reading)
+        return None if data is None else as_text(data)
+
+    def outputs(self, line: str) -> dict[str, str]:
+        """The standard output of an `each_line_of` command, by the argument. Raises as `output` does, if any failed."""
+        self._raise_unless_ran(line)
+        found = {}
+        for full, reading in sorted(self._contents.commands.items()):
+            argument = full.removeprefix(line + " ")
+            # The gather refuses arguments that start with a dash: such a line is another source's longer command.
+            if argument != full and not argument.startswith("-") and (data := self._value(full, reading)) is not None:
+                found[argument] = as_text(data)
+        return found
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that was not read, and notes on how the gather went."""
+        found = [Problem("gather", "note", note) for note in self._contents.notes]
+        for path, detail in self._contents.closed.items():
+            found.append(Problem(path, "denied", self._sentence(path, Reading("denied", detail=detail))))
+        for number, reading in sorted(self._contents.unread.items()):
+            name = _name(self._envelope.sources[number]) if self._envelope.sources else str(number)
+            found.append(Problem(name, reading.status, self._sentence(name, reading)))
+        for table in self._contents.tables():
+            found += [
+                Problem(name, reading.status, self._sentence(name, reading))
+                for name, reading in sorted(table.items())
+                if reading.status not in ("read", "missing")
+            ]
+        return tuple(found)
+
+    def save(self, path: Path) -> None:
+        """Write the bundle: gzip, mode 0600."""
+        write_file(path, self._envelope, self._raw)
+
+    @classmethod
+    def load(cls, path: Path) -> Bundle:
+        """Read a bundle. Raises NotABundle for a file that is none, whatever is in it."""
+        return cls(*read_file(path))
+
+    def _reading(self, table: Mapping[str, Reading], path: str, kinds: tuple[type[Source], ...]) -> bytes | None:
+        if (reading := table.get(path)) is not None and reading.status != "missing":
+            return self._value(path, reading)
+        self._raise_unless_looked(path, kinds, matches)
+        return None
+
+    def _readings(
+        self, table: Mapping[str, Reading], pattern: str, kinds: tuple[type[Source], ...]
+    ) -> dict[str, bytes]:
+        self._raise_unless_looked(pattern, kinds, overlap)
+        found = {path: self._value(path, table[path]) for path in sorted(table) if matches(path, pattern)}
+        return {path: data for path, data in found.items() if data is not None}
+
+    def _raise_unless_looked(
+        self, pattern: str, kinds: tuple[type[Source], ...], covers: Callable[[str, str], bool]
+    ) -> None:
+        """Tell "not there" from "nobody looked" and from "could not look"."""
+        for directory, detail in self._contents.closed.items():
+            if below(pattern, directory):
+                self._refuse(directory, Reading("denied", detail=detail))
+        sources = self._envelope.sources
+        if sources is None:
+            return
+        paths = {
+            number: source.path
+            for number, source in enumerate(sources)
+            if isinstance(source, kinds) and not isinstance(source, Command)
+        }
+        covering = [number for number, path in paths.items() if covers(pattern, path)]
+        if not covering:
+            raise NotGathered(f"{self.machine}: no source of the gather covers {pattern}")
+        for number in covering:
+            if number in self._contents.unread:
+                self._refuse(paths[number], self._contents.unread[number])
+
+    def _raise_unless_ran(self, line: str) -> None:
+        for denied, detail in self._contents.closed.items():
+            if line == denied or line.startswith(denied + " "):
+                self._refuse(line, Reading("denied", detail=detail))
+        if self._envelope.sources is None:
+            return
+        numbers = [n for n, s in enumerate(self._envelope.sources) if isinstance(s, Command) and s.line == line]
+        if not numbers:
+            raise NotGathered(f"{self.machine}: no source of the gather runs '{line}'")
+        if numbers[0] in self._contents.unread:
+            self._refuse(line, self._contents.unread[numbers[0]])
+
+    def _value(self, name: str, reading: Reading) -> bytes | None:
+        if reading.status == "read":
+            return reading.data
+        if reading.status not in ("missing", "no value"):
+            self._refuse(name, reading)
+        return None
+
+    def _refuse(self, name: str, reading: Reading) -> NoReturn:
+        sentence = self._sentence(name, reading)
+        if reading.status == "failed" and reading.rc:
+            raise CommandFailed(sentence, reading.rc, reading.detail)
+        errors: dict[str, type[CouldNotLook]] = {"denied": Denied, "timed out": TimedOut, "truncated": Truncated}
+        raise errors.get(reading.status, ReadFailed)(sentence)
+
+    def _sentence(self, name: str, reading: Reading) -> str:
+        said = f" ({reading.detail})" if reading.detail else ""
+        match reading.status:
+            case "denied":
+                what = f"not allowed to read '{name}'{said}; connect as root, or set 'sudo: true' in the inventory"
+            case "timed out":
+                what = f"'{name}' did not answer in time{said}"
+            case "truncated":
+                what = f"'{name}' is larger than the gather takes{said}"
+            case "no value":
+                what = f"'{name}' has no value now{said}"
+            case _ if reading.rc:
+                what = f"'{name}' failed with exit status {reading.rc}{said}"
+            case _:
+                what = f"'{name}' could not be read{said}"
+        return f"{self.machine}: {what}"
+
+
+def _name(source: Source) -> str:
+    return source.line if isinstance(source, Command) else source.path

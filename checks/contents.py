@@ -1,0 +1,86 @@
+"""What lies in a bundle once its bytes are taken apart: every reading, and how each of them went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from checks.source import Attributes, Command, File, Links, Names, Source
+
+Status = Literal["read", "missing", "denied", "timed out", "truncated", "no value", "failed"]
+_KINDS: dict[str, type[Source]] = {kind.__name__: kind for kind in (File, Attributes, Links, Names, Command)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One attempt to read one thing. `detail` is for a person; `rc` is a command's exit status."""
+
+    status: Status
+    data: bytes = b""
+    detail: str = ""
+    rc: int = 0
+
+
+@dataclass(slots=True)
+class Contents:
+    """All readings of one gather. Commands are keyed by their full line, an `each_line_of` one with its argument."""
+
+    texts: dict[str, Reading] = field(default_factory=dict)
+    binaries: dict[str, Reading] = field(default_factory=dict)
+    links: dict[str, Reading] = field(default_factory=dict)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    commands: dict[str, Reading] = field(default_factory=dict)
+    # Directories that this user may not search or list: whatever would lie below them is unknown, not missing.
+    closed: dict[str, str] = field(default_factory=dict)
+    # Sources that gave nothing at all, by their number: the gather was cut short, or their list could not be had.
+    unread: dict[int, Reading] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def tables(self) -> Iterator[dict[str, Reading]]:
+        """Every table of readings."""
+        yield from (self.texts, self.binaries, self.links, self.commands)
+
+
+def as_text(data: bytes) -> str:
+    """Text of bytes from a host. What is not UTF-8 shows as `\\xNN`, so that nothing is lost and all can be printed."""
+    return data.decode("utf-8", "backslashreplace")
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a shell glob would find the path: wildcards do not cross a slash."""
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two globs can find the same path."""
+    pairs = list(zip(one.split("/"), other.split("/"), strict=False))
+    same_depth = one.count("/") == other.count("/")
+    return same_depth and all(fnmatchcase(a, b) or fnmatchcase(b, a) for a, b in pairs)
+
+
+def below(pattern: str, directory: str) -> bool:
+    """Whether a path, or what a glob finds, can be the directory itself or lie in it."""
+    parts, wanted = directory.rstrip("/").split("/"), pattern.split("/")
+    return len(parts) <= len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def source_to_json(source: Source) -> dict[str, Any]:
+    """The source as a JSON object."""
+    return {"kind": type(source).__name__, **asdict(source)}
+
+
+def source_from_json(value: Any) -> Source:
+    """The source of a JSON object. Raises ValueError for anything else."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str) or value["kind"] not in _KINDS:
+        raise ValueError("a source of unknown kind")
+    fields = {key: item for key, item in value.items() if key != "kind"}
+    kind = _KINDS[value["kind"]]
+    if not isinstance(fields.get("line" if kind is Command else "path"), str):
+        raise ValueError("a source without a path")  # noqa: TRY004 - one type for every kind of bad document
+    try:
+        return kind(**fields)
+    except TypeError as error:
+        raise ValueError(f"a source with unknown fields: {error}") from None

@@ -1,0 +1,281 @@
+"""From the sections of an answer to readings. Every byte comes from a host and is data, whatever it looks like."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from checks.contents import Contents, Reading, Status, as_text, matches
+from checks.source import Command, File, Source
+
+# A group's exit status when every file was tried: grep 0-2, xargs 123 when a grep among several found nothing.
+GROUP_WENT_WELL = (0, 1, 2, 123)
+_KILLED = (124, 137, 143)
+_DENIED = ("permission denied", "operation not permitted", "must be root", "superuser", "authentication unavailable")
+_ABSENT = ("no such file or directory", "is a directory", "not a directory")
+# What sysfs attributes answer while they have no value: `speed` of a NIC that is down, `phys_port_id` of a simple one.
+_NO_VALUE = ("invalid argument", "not supported", "no such device", "no data available", "not connected")
+
+
+class Malformed(Exception):  # noqa: N818 - the bytes are malformed, nothing went wrong here
+    """These bytes are not what a gather answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section of the answer: its tag, the number of its source, and its bytes."""
+
+    tag: str
+    number: int
+    payload: bytes
+
+
+@dataclass(slots=True)
+class _Reader:
+    sources: tuple[Source, ...] | None
+    contents: Contents = field(default_factory=Contents)
+    closed: list[tuple[int, str]] = field(default_factory=list)
+    done: set[int] = field(default_factory=set)
+    whole: bool = False
+
+
+def read_sections(sections: Iterable[Section], sources: tuple[Source, ...] | None) -> Contents:
+    """All readings in the answer. Raises Malformed."""
+    reader = _Reader(sources)
+    stream = iter(sections)
+    for section in stream:
+        match section.tag:
+            case "hello":
+                pass
+            case "list":
+                _read_group(reader, section, stream)
+            case "item":
+                _read_item(reader, section, stream)
+            case "dirs":
+                _read_names(reader, section)
+            case _:
+                _read_remark(reader, section)
+    _find_unread(reader)
+    reader.contents.closed = {path: "" for _, path in reader.closed}
+    return reader.contents
+
+
+def _read_remark(reader: _Reader, section: Section) -> None:
+    text = as_text(section.payload).strip("\n")
+    match section.tag:
+        case "closed":
+            reader.closed.append((section.number, text.rstrip("/") or "/"))
+        case "unread":
+            reader.contents.unread[section.number] = Reading(_status_of(text), detail=_first_line(text))
+        case "again":
+            reader.closed = [item for item in reader.closed if item[0] != section.number]
+            reader.contents.unread.pop(section.number, None)
+        case "note":
+            reader.contents.notes.append(text)
+        case "done":
+            reader.done.update(int(word) for word in text.split() if word.isdecimal() and len(word) < 9)
+        case "bye":
+            reader.whole = True
+        case _:
+            raise Malformed(f"an unknown section {section.tag[:40]!r}")
+
+
+def _find_unread(reader: _Reader) -> None:
+    """A source without a `done` was never reached, or hung so hard that not even its own limit helped."""
+    for number in range(len(reader.sources or ())):
+        if number not in reader.done and number not in reader.contents.unread:
+            why = "the gather passed it over" if reader.whole else "the gather was cut short before it was through"
+            reader.contents.unread[number] = Reading("timed out", detail=why)
+    for number in reader.contents.unread:
+        if reader.sources is None or number >= len(reader.sources):
+            raise Malformed(f"a source number {number} that was never asked for")
+
+
+def _next(stream: Iterator[Section], *tags: str) -> Section | None:
+    section = next(stream, None)
+    if section is not None and section.tag not in tags:
+        raise Malformed(f"a section {section.tag[:40]!r} where one of {', '.join(tags)} belongs")
+    return section
+
+
+def _read_group(reader: _Reader, listed: Section, stream: Iterator[Section]) -> None:
+    body, err = _next(stream, "lines", "ls"), _next(stream, "err")
+    if body is None or err is None:  # cut short: its sources have no `done` either
+        return
+    complaints, rc = _complaints(err.payload)
+    if rc not in GROUP_WENT_WELL:  # the gather then reads each file of it alone
+        return
+    paths = [path for path in listed.payload.split(b"\0") if path]
+    if body.tag == "ls":
+        _keep_links(reader, paths, body.payload, complaints)
+    else:
+        _keep_lines(reader, paths, body.payload, complaints)
+
+
+def _complaints(payload: bytes) -> tuple[str, int]:
+    """What a reader wrote to stderr, and its exit status, which the gather adds as a last line."""
+    text, _, rc = as_text(payload).rpartition("\nrc ")
+    if not rc.strip().isdecimal() or len(rc) > 9:
+        raise Malformed("an exit status that is no number")
+    return text, int(rc)
+
+
+def _errors(complaints: str) -> dict[str, str]:
+    """What grep or ls said of which path: `grep: /path: Permission denied`."""
+    found = {}
+    for line in complaints.splitlines():
+        subject, _, error = line.rpartition(": ")
+        path = subject[subject.find("/") :].rstrip("'")
+        found[path] = error
+    return found
+
+
+def _keep_lines(reader: _Reader, paths: list[bytes], body: bytes, complaints: str) -> None:
+    errors = _errors(complaints)
+    lines = _lines_by_path(paths, body)
+    unclear = _unclear(paths)
+    for path, times in Counter(paths).items():
+        name, found = as_text(path), lines.get(path, [])
+        if name in errors:
+            status = _status_of(errors[name])
+            if status != "missing":
+                reader.contents.texts[name] = Reading(status, detail=errors[name])
+        elif path in unclear:
+            reader.contents.texts[name] = Reading("failed", detail="its name cannot be told from its neighbour's")
+        elif len(found) % times:
+            reader.contents.texts[name] = Reading("failed", detail="it changed while it was read")
+        else:  # two sources may name one file, which grep then prints twice
+            data = b"".join(found[: len(found) // times])
+            reader.contents.texts[name] = _within(data, _limit(reader.sources, name))
+
+
+def _unclear(paths: list[bytes]) -> set[bytes]:
+    """Paths whose lines grep prints just like those of another: `a` with text `b:c` against `a:b` with text `c`."""
+    known = set(paths)
+    found: set[bytes] = set()
+    for path in known:
+        at = path.find(b":")
+        while at >= 0:
+            if path[:at] in known:
+                found |= {path, path[:at]}
+            at = path.find(b":", at + 1)
+    return found
+
+
+def _lines_by_path(paths: list[bytes], body: bytes) -> dict[bytes, list[bytes]]:
+    """Grep prints `path:line` in the order of its arguments; a path may hold colons and newlines, so match it whole."""
+    found: dict[bytes, list[bytes]] = {}
+    order, start = iter(paths), 0
+    path = next(order, None)
+    while start < len(body) and path is not None:
+        if not body.startswith(path + b":", start):
+            path = next(order, None)
+            continue
+        text_at = start + len(path) + 1
+        newline = body.find(b"\n", text_at)
+        start = len(body) if newline < 0 else newline + 1
+        found.setdefault(path, []).append(body[text_at:start])
+    if start < len(body):
+        raise Malformed(f"a line of no known file: {as_text(body[start : start + 80])!r}")
+    return found
+
+
+def _limit(sources: tuple[Source, ...] | None, path: str) -> int:
+    limits = [s.limit_bytes for s in sources or () if isinstance(s, File) and matches(path, s.path)]
+    return max(limits, default=1 << 30)
+
+
+def _within(data: bytes, limit: int) -> Reading:
+    return Reading("truncated", detail=f"more than {limit} bytes") if len(data) > limit else Reading("read", data)
+
+
+def _keep_links(reader: _Reader, paths: list[bytes], body: bytes, complaints: str) -> None:
+    """`lrwxrwxrwx 1 0 0 0 Jan  1 00:00 /path -> target`: before the path there is no slash, as ids are numeric."""
+    known = set(paths)
+    for line in body.splitlines():
+        path, arrow, target = line[max(line.find(b" /"), 0) + 1 :].partition(b" -> ")
+        if line.startswith(b"l") and arrow and path in known:
+            reader.contents.links[as_text(path)] = Reading("read", target)
+    for name, error in _errors(complaints).items():
+        if _status_of(error) != "missing" and name.encode() in known:
+            reader.contents.links[name] = Reading(_status_of(error), detail=error)
+
+
+def _read_names(reader: _Reader, section: Section) -> None:
+    names: list[str] | None = None
+    found: dict[str, list[str]] = {}
+    for record in section.payload.split(b"\0"):
+        kind, value = record[:1], as_text(record[1:])
+        if kind == b"D":
+            names = found.setdefault(value.rstrip("/"), [])
+        elif kind == b"N" and names is not None:
+            names.append(value)
+        elif kind == b"X":
+            reader.closed.append((section.number, value.rstrip("/")))
+        elif kind:
+            raise Malformed("a directory listing without a directory")
+    reader.contents.names |= {directory: tuple(sorted(entries)) for directory, entries in found.items()}
+
+
+def _read_item(reader: _Reader, item: Section, stream: Iterator[Section]) -> None:
+    body, err = _next(stream, "out", "hex", "cmd"), _next(stream, "err")
+    if body is None or err is None:
+        return
+    name, (complaints, rc) = as_text(item.payload), _complaints(err.payload)
+    limit = _limit_of_item(reader.sources, item.number, name)
+    tables = {"out": reader.contents.texts, "hex": reader.contents.binaries, "cmd": reader.contents.commands}
+    data = _bytes_of(body)
+    if data is None:
+        reading = Reading("failed", detail="its od text is damaged")
+    elif len(data) > limit:
+        reading = _within(data, limit)
+    else:
+        reading = _reading(data, complaints, rc, is_command=body.tag == "cmd")
+    tables[body.tag][name] = reading
+
+
+def _limit_of_item(sources: tuple[Source, ...] | None, number: int, name: str) -> int:
+    source = sources[number] if sources and number < len(sources) else None
+    return source.limit_bytes if isinstance(source, Command) else _limit(sources, name)
+
+
+def _bytes_of(section: Section) -> bytes | None:
+    if section.tag != "hex":
+        return section.payload
+    try:
+        return bytes.fromhex(as_text(section.payload))
+    except ValueError:
+        return None
+
+
+def _reading(data: bytes, complaints: str, rc: int, *, is_command: bool) -> Reading:
+    first = _first_line(complaints)
+    if rc == 0:
+        return Reading("read", data)
+    if rc in _KILLED:
+        return Reading("timed out", detail="the host's own time limit ended it")
+    if not is_command:
+        return Reading(_status_of(complaints), detail=first.rpartition(": ")[2])
+    if rc == 127:
+        return Reading("missing")
+    status = _status_of(complaints)
+    return Reading(status if status == "denied" else "failed", detail=first, rc=rc)
+
+
+def _status_of(complaint: str) -> Status:
+    text = complaint.lower()
+    known: tuple[tuple[Status, tuple[str, ...]], ...] = (
+        ("denied", _DENIED),
+        ("missing", _ABSENT),
+        ("no value", _NO_VALUE),
+        ("timed out", ("timed out", "time limit")),
+    )
+    for status, words in known:
+        if any(word in text for word in words):
+            return status
+    return "failed"
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:300]

@@ -1,0 +1,190 @@
+"""The bundle's format: an envelope that the controller wrote, and the bytes that a host answered.
+
+A file is gzip of one line of JSON (the envelope) followed by the answer. The answer is a row of sections
+
+    \\n<boundary> <tag> <number>\\n<payload>
+
+with a boundary of 128 random bits that the controller chose for this run, so that no text of the host can forge a
+section. Tags, with the number of their source (0 where there is none):
+
+    hello             the answer begins; what stands before it is noise of a login shell
+    list lines err    NUL-separated paths; `grep -aH` over them; what grep complained, and its exit status
+    list ls err       NUL-separated paths; `ls -ldn` of them; the same
+    dirs              NUL-separated records: D path, N name in it, X path that may not be listed
+    item out err      one file: its path, its bytes, what the reader complained and its exit status
+    item hex err      one binary file, as `od -An -v -tx1` prints it
+    item cmd err      one command
+    closed            a directory that may not be searched (or, made by `Bundle.of`, anything denied)
+    unread            a source that could not be begun: why
+    again             this source is read once more, by root: forget what was denied the first time
+    note              a remark on the gather itself
+    done              numbers of the sources that are through
+    bye               the answer is whole
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from checks.contents import Contents, as_text, source_from_json, source_to_json
+from checks.outcome import CouldNotLook
+from checks.sections import Malformed, Section, read_sections
+from checks.source import Source
+
+FORMAT_VERSION = 1
+MAX_BYTES = 128 * 1024 * 1024
+_MAX_ENVELOPE = 1024 * 1024
+_MAGIC = "vfproof-bundle"
+
+
+class NotABundle(CouldNotLook):
+    """A file that is no bundle, a damaged one, or one of a version that this program does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the controller knows of a gather. `sources` None means that everything was looked for (bundles of tests)."""
+
+    machine: str
+    taken_at: datetime
+    boundary: str
+    sources: tuple[Source, ...] | None
+    format_version: int = FORMAT_VERSION
+
+
+def parse(envelope: Envelope, raw: bytes) -> Contents:
+    """Take an answer apart. Raises NotABundle when it is none."""
+    try:
+        return read_sections(_split(envelope.boundary.encode(), raw), envelope.sources)
+    except Malformed as error:
+        raise NotABundle(f"{envelope.machine}: the answer is not that of a gather: {error}") from None
+
+
+def _split(boundary: bytes, raw: bytes) -> Iterator[Section]:
+    noise, *chunks = raw.split(b"\n" + boundary + b" ")
+    if not chunks or not chunks[0].startswith(b"hello"):
+        start = as_text((noise.strip() or raw.strip())[:200]) or "nothing at all"
+        raise Malformed(f"it begins with {start!r}")
+    for chunk in chunks:
+        head, newline, payload = chunk.partition(b"\n")
+        tag, _, number = head.partition(b" ")
+        if not newline or not number.isdigit() or len(number) > 9:
+            raise Malformed(f"a section headed {as_text(head[:80])!r}")
+        yield Section(as_text(tag), int(number), payload)
+
+
+def encode(
+    boundary: str,
+    *,
+    texts: Mapping[str, str],
+    binaries: Mapping[str, bytes],
+    links: Mapping[str, str],
+    names: Mapping[str, Sequence[str]],
+    commands: Mapping[str, str | tuple[int, str]],
+    denied: Sequence[str],
+) -> bytes:
+    """An answer as a host with just these things would give it."""
+    sections: list[tuple[str, bytes]] = [("hello", b"")]
+    for path, text in texts.items():
+        sections += _item(path, "out", text.encode(), b"", 0)
+    for path, data in binaries.items():
+        sections += _item(path, "hex", data.hex(" ").encode(), b"", 0)
+    for line, answer in commands.items():
+        rc, said = (0, answer) if isinstance(answer, str) else answer
+        sections += _item(line, "cmd", said.encode() if rc == 0 else b"", said.encode() if rc else b"", rc)
+    if links:
+        listed = "".join(f"lrwxrwxrwx 1 0 0 0 Jan  1 00:00 {path} -> {to}\n" for path, to in links.items())
+        sections += [("list", b"".join(path.encode() + b"\0" for path in links))]
+        sections += [("ls", listed.encode()), ("err", b"\nrc 0")]
+    for path, entries in names.items():
+        records = [f"D{path}", *(f"N{entry}" for entry in entries)]
+        sections.append(("dirs", b"".join(record.encode() + b"\0" for record in records)))
+    sections += [("closed", path.encode()) for path in denied]
+    sections.append(("bye", b""))
+    return b"".join(f"\n{boundary} {tag} 0\n".encode() + payload for tag, payload in sections)
+
+
+def _item(name: str, tag: str, out: bytes, err: bytes, rc: int) -> list[tuple[str, bytes]]:
+    return [("item", name.encode()), (tag, out), ("err", err + f"\nrc {rc}".encode())]
+
+
+def write_file(path: Path, envelope: Envelope, raw: bytes) -> None:
+    """Write a bundle, mode 0600."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(to_bytes(envelope, raw))
+
+
+def to_bytes(envelope: Envelope, raw: bytes) -> bytes:
+    """The bundle as it lies in a file."""
+    head = {
+        _MAGIC: envelope.format_version,
+        "machine": envelope.machine,
+        "taken_at": envelope.taken_at.isoformat(),
+        "boundary": envelope.boundary,
+        "sources": None if envelope.sources is None else [source_to_json(source) for source in envelope.sources],
+    }
+    return gzip.compress(json.dumps(head).encode() + b"\n" + raw, compresslevel=6, mtime=0)
+
+
+def read_file(path: Path) -> tuple[Envelope, bytes]:
+    """Read a bundle. Raises NotABundle, whatever the file holds."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(MAX_BYTES + 1)
+        return from_bytes(packed)
+    except OSError as error:
+        raise NotABundle(f"{path}: cannot be read: {error.strerror}") from None
+    except Malformed as error:
+        raise NotABundle(f"{path}: not a bundle: {error}") from None
+
+
+def from_bytes(packed: bytes) -> tuple[Envelope, bytes]:
+    """Take a bundle's file apart. Raises Malformed."""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        # Bounded: a few kilobytes of gzip can claim terabytes.
+        plain = unpacker.decompress(packed, MAX_BYTES)
+    except zlib.error as error:
+        raise Malformed(f"not gzip ({error})") from None
+    if not unpacker.eof or unpacker.unused_data:
+        raise Malformed("cut short, or larger than any bundle")
+    head, newline, raw = plain.partition(b"\n")
+    if not newline or len(head) > _MAX_ENVELOPE:
+        raise Malformed("it has no envelope")
+    return _envelope(head), raw
+
+
+def _envelope(head: bytes) -> Envelope:
+    try:
+        value: Any = json.loads(head)
+    except (ValueError, RecursionError):
+        raise Malformed("its envelope is not JSON") from None
+    if not isinstance(value, dict) or _MAGIC not in value:
+        raise Malformed("its envelope is another program's")
+    if value[_MAGIC] != FORMAT_VERSION:
+        raise Malformed(f"its format is {value[_MAGIC]!r}, and this program knows format {FORMAT_VERSION}")
+    try:
+        sources = value["sources"]
+        return Envelope(
+            machine=_string(value["machine"]),
+            taken_at=datetime.fromisoformat(_string(value["taken_at"])),
+            boundary=_string(value["boundary"]),
+            sources=None if sources is None else tuple(source_from_json(item) for item in sources),
+        )
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise Malformed(f"its envelope is damaged ({error})") from None
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a string is wanted")
+    return value
