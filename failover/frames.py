@@ -1,0 +1,155 @@
+"""What one captured frame means for a drill."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import ip_address
+
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6EchoReply,
+    ICMPv6EchoRequest,
+    ICMPv6ND_NA,
+    ICMPv6NDOptDstLLAddr,
+    IPv6,
+)
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Packet
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+MARKER_PORT = 9
+"""The discard service (RFC 863): whoever listens there throws the frame away."""
+
+
+class Kind(Enum):
+    """What a frame is; the names of RFC 5227 and RFC 4861."""
+
+    GARP = "gratuitous ARP"
+    GARP_REPLY = "gratuitous ARP in reply form"
+    ARP_PROBE = "ARP probe"
+    ARP = "ARP"
+    UNSOLICITED_NA = "unsolicited neighbour advertisement"
+    ECHO_REQUEST = "probe"
+    ECHO_REPLY = "answer"
+    MARKER_BEFORE = "marker before the switch"
+    MARKER_AFTER = "marker after the switch"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Eight random characters for each kind of frame that a drill sends itself, so that it knows its own."""
+
+    probe: bytes
+    before: bytes
+    after: bytes
+
+    @classmethod
+    def fresh(cls) -> Tokens:
+        """Tokens that no other drill has."""
+        return cls(*(secrets.token_hex(4).encode() for _ in range(3)))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame on the observer's wire, by the observer's clock."""
+
+    at_ns: int
+    kind: Kind
+    vlan: int | None
+    source: str
+    """Ethernet source."""
+    destination: str
+    address: str = ""
+    """Who speaks: sender address of an ARP, target of an NA, IP source of the rest."""
+    towards: str = ""
+    """Whom it is for: target address of an ARP, IP destination of the rest."""
+    hardware: str = ""
+    """The MAC that an ARP or an NA announces inside."""
+    sequence: int = -1
+    """Of a probe or its answer: 0 to 65535."""
+
+
+def decode(data: bytes, at_ns: int, tokens: Tokens) -> Frame:
+    """What an Ethernet frame is; never raises for a frame's contents: what is not understood is `OTHER`.
+
+    A VLAN tag is read from the frame itself: libpcap puts it back there when the kernel holds it in metadata
+    (pcap-linux.c). Trailing padding is ignored, and no length is demanded (a receiver sees 60 bytes, a sender 42).
+    """
+    packet = Ether(data)
+    vlan = packet[Dot1Q].vlan if Dot1Q in packet else None
+    kind, more = Kind.OTHER, _Inside()
+    if ARP in packet:
+        kind, more = _arp(packet[ARP])
+    elif ICMPv6ND_NA in packet and IPv6 in packet:
+        kind, more = _advertisement(packet)
+    elif IP in packet or IPv6 in packet:
+        kind, more = _addressed(packet, tokens)
+    return Frame(
+        at_ns, kind, vlan, packet.src, packet.dst, more.address, more.towards, more.hardware.lower(), more.sequence
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    address: str = ""
+    towards: str = ""
+    hardware: str = ""
+    sequence: int = -1
+
+
+def _arp(arp: Packet) -> tuple[Kind, _Inside]:
+    """RFC 5227 for the words; what a neighbour takes for gratuitous: `arp_is_garp` in net/ipv4/arp.c."""
+    inside = _Inside(str(arp.psrc), str(arp.pdst), str(arp.hwsrc))
+    if arp.hwtype != 1 or arp.ptype != 0x0800:
+        return Kind.OTHER, inside
+    if arp.op == 1 and arp.psrc == "0.0.0.0":  # noqa: S104 - an address on the wire, nothing is bound
+        return Kind.ARP_PROBE, inside
+    if arp.psrc == arp.pdst:
+        return {1: Kind.GARP, 2: Kind.GARP_REPLY}.get(int(arp.op), Kind.OTHER), inside
+    return Kind.ARP, inside
+
+
+def _advertisement(packet: Packet) -> tuple[Kind, _Inside]:
+    """RFC 4861 section 7.2.6: not solicited, override, to all nodes."""
+    advert = packet[ICMPv6ND_NA]
+    option = packet[ICMPv6NDOptDstLLAddr].lladdr if ICMPv6NDOptDstLLAddr in packet else ""
+    inside = _Inside(_canonical(advert.tgt), _canonical(packet[IPv6].dst), str(option))
+    unsolicited = not advert.S and advert.O and inside.towards == "ff02::1"
+    return (Kind.UNSOLICITED_NA if unsolicited else Kind.OTHER), inside
+
+
+def _addressed(packet: Packet, tokens: Tokens) -> tuple[Kind, _Inside]:
+    layer = packet[IP] if IP in packet else packet[IPv6]
+    source, target = _canonical(layer.src), _canonical(layer.dst)
+    payload = bytes(layer.payload)
+    if UDP in packet:
+        marker = _marker(payload, tokens) if packet[UDP].dport == MARKER_PORT else None
+        return marker or Kind.OTHER, _Inside(source, target)
+    kind, sequence = _echo(packet)
+    if kind is Kind.ECHO_REQUEST and (marker := _marker(payload, tokens)):
+        return marker, _Inside(source, target)
+    if kind is None or tokens.probe not in payload:
+        return Kind.OTHER, _Inside(source, target)
+    return kind, _Inside(source, target, sequence=sequence)
+
+
+def _marker(payload: bytes, tokens: Tokens) -> Kind | None:
+    if tokens.before in payload:
+        return Kind.MARKER_BEFORE
+    return Kind.MARKER_AFTER if tokens.after in payload else None
+
+
+def _echo(packet: Packet) -> tuple[Kind | None, int]:
+    if ICMP in packet and packet[ICMP].type in {0, 8}:
+        return (Kind.ECHO_REQUEST if packet[ICMP].type == 8 else Kind.ECHO_REPLY), int(packet[ICMP].seq)
+    for layer, kind in ((ICMPv6EchoRequest, Kind.ECHO_REQUEST), (ICMPv6EchoReply, Kind.ECHO_REPLY)):
+        if layer in packet:
+            return kind, int(packet[layer].seq)
+    return None, -1
+
+
+def _canonical(address: str) -> str:
+    return str(ip_address(address))
