@@ -1,0 +1,258 @@
+"""Where a running lab keeps its files, the lock that says it lives, its keys, and the ssh configuration for its nodes."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.topology import Topology
+
+PATH_LIMIT = 107
+"""Bytes of a UNIX socket's path: unix(7), sun_path[108] with its final zero."""
+
+
+class StateError(Exception):
+    """The state directory cannot be used; the text says why."""
+
+
+class AlreadyUp(StateError):  # noqa: N818 - reads as what happened
+    """A lab of that name is running."""
+
+
+class NotUp(StateError):  # noqa: N818
+    """No lab of that name is running."""
+
+
+def cache_folder() -> Path:
+    """Where images and keys are kept between labs: VFPROOF_CACHE, else the XDG cache."""
+    chosen = os.environ.get("VFPROOF_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vfproof"
+
+
+def base_folder() -> Path:
+    """The folder that holds one state directory per lab of this user."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp") / f"vfproof-lab-{os.getuid()}"  # noqa: S108 - made 0700
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The files of one lab, by name. Nothing is made by asking for a path."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, name: str) -> State:
+        """The state of the lab called `name`, running or not. Raises `StateError` when sockets would not fit."""
+        state = cls(base_folder() / name)
+        longest = len(os.fsencode(state.folder)) + 1 + 24 + len(".console.sock")
+        if longest > PATH_LIMIT:
+            raise StateError(f"{state.folder}: too long for UNIX sockets; set XDG_RUNTIME_DIR to a shorter path")
+        return state
+
+    @property
+    def name(self) -> str:
+        """The lab's name."""
+        return self.folder.name
+
+    @property
+    def lock(self) -> Path:
+        """Locked (flock) as long as the lab lives."""
+        return self.folder / "lock"
+
+    @property
+    def control_socket(self) -> Path:
+        """JSON lines: see `lab.control`."""
+        return self.folder / "control.sock"
+
+    @property
+    def cell_log(self) -> Path:
+        """What the cell itself and its helpers printed."""
+        return self.folder / "cell.log"
+
+    @property
+    def keys(self) -> Path:
+        """Client key `id` and one `<node>.host` key per node, each with its `.pub`."""
+        return self.folder / "keys"
+
+    @property
+    def known_hosts(self) -> Path:
+        """Host keys of all nodes, by node name."""
+        return self.folder / "known_hosts"
+
+    @property
+    def ssh_config(self) -> Path:
+        """OpenSSH client configuration that reaches every node."""
+        return self.folder / "ssh_config"
+
+    @property
+    def inventory(self) -> Path:
+        """The ordinary inventory of this lab."""
+        return self.folder / "inventory.yaml"
+
+    @property
+    def scratch(self) -> Path:
+        """For overlays and other big files; on the cache's disk, since a runtime directory is memory. Goes with the lab."""
+        marker = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:8]
+        return cache_folder() / "scratch" / f"{self.name}-{marker}"
+
+    def console_log(self, node: str) -> Path:
+        """Everything that the node's console printed."""
+        return self.folder / f"{node}.console"
+
+    def console_socket(self, node: str) -> Path:
+        """The node's console for a person."""
+        return self.folder / f"{node}.console.sock"
+
+    def ssh_socket(self, path: str) -> Path:
+        """Leads to the sshd behind that path's address."""
+        return self.folder / f"{path}.sock"
+
+
+def _private_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise StateError(
+            f"{folder}: belongs to uid {found.st_uid} with mode {found.st_mode & 0o777:o}; it must be private"
+        )
+
+
+def _try_lock(path: Path) -> int | None:
+    """An open descriptor that holds the lock, or None when another process does."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        # Whoever removed a stale state took the lock file with it: then ours is a lock on nothing.
+        if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
+            return descriptor
+        os.close(descriptor)
+
+
+def is_up(state: State) -> bool:
+    """Whether a lab holds this state's lock."""
+    if not state.lock.exists():
+        return False
+    descriptor = os.open(state.lock, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def claim(state: State) -> int:
+    """An empty state directory and the descriptor of its lock, for the cell to inherit.
+
+    What a dead lab left is removed. Raises `AlreadyUp` or `StateError`.
+    """
+    _private_folder(state.folder.parent)
+    _private_folder(state.folder)
+    descriptor = _try_lock(state.lock)
+    if descriptor is None:
+        raise AlreadyUp(f"lab '{state.name}' is up already; `lab down --name {state.name}` ends it")
+    _remove_files(state)
+    state.scratch.mkdir(mode=0o700, parents=True)
+    return descriptor
+
+
+def _remove_files(state: State) -> None:
+    """Everything but the lock."""
+    for entry in state.folder.iterdir():
+        if entry == state.lock:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    if state.scratch.exists():
+        shutil.rmtree(state.scratch)
+
+
+def remove(state: State) -> None:
+    """Remove the state of a lab that has ended. Raises `AlreadyUp` when it still runs."""
+    if not state.folder.exists():
+        return
+    descriptor = _try_lock(state.lock)
+    if descriptor is None:
+        raise AlreadyUp(f"lab '{state.name}' still runs")
+    try:
+        _remove_files(state)
+        state.lock.unlink()
+        state.folder.rmdir()
+    finally:
+        os.close(descriptor)
+
+
+def keys_of(topology: Topology) -> Path:
+    """The folder of this topology's keys in the cache, made when missing: images that carry them stay usable.
+
+    `id` is the client's key, `<node>.host` a node's host key. Raises `StateError`.
+    """
+    wanted = cache_folder() / "keys" / topology.name
+    names = ["id", *(f"{node}.host" for node in topology.nodes)]
+    if all((wanted / f"{name}.pub").exists() for name in names):
+        return wanted
+    wanted.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=wanted.parent, prefix=".making-") as made:
+        for name in names:
+            _generate_key(Path(made) / name, f"vfproof-lab {name}")
+        _swap_in(Path(made), wanted)
+    return wanted
+
+
+def _swap_in(made: Path, wanted: Path) -> None:
+    """Put finished keys in place; when another lab did so meanwhile, theirs stay."""
+    wanted.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(wanted, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for key in sorted(made.glob("*.pub")):
+            if not (wanted / key.name).exists():
+                (made / key.stem).rename(wanted / key.stem)
+                key.rename(wanted / key.name)
+    finally:
+        os.close(descriptor)
+
+
+def _generate_key(path: Path, comment: str) -> None:
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if result.returncode != 0:
+        raise StateError(f"ssh-keygen cannot make {path}: {result.stderr.strip()}")
+
+
+def write_ssh_files(state: State, topology: Topology) -> None:
+    """Keys, known_hosts and ssh_config of a lab, in its state directory."""
+    shutil.copytree(keys_of(topology), state.keys)
+    lines = [f"{node} {(state.keys / f'{node}.host.pub').read_text().strip()}\n" for node in topology.nodes]
+    state.known_hosts.write_text("".join(lines))
+    state.ssh_config.write_text(ssh_config(state, topology))
+
+
+def ssh_config(state: State, topology: Topology) -> str:
+    """The text of the ssh configuration: one `Host` per path, then what all have in common."""
+    blocks = []
+    for name, path in topology.ssh.items():
+        way = f"ProxyJump {path.jump}" if path.jump else f"ProxyCommand socat - UNIX-CONNECT:{state.ssh_socket(name)}"
+        blocks.append(f"Host {name}\n    HostName {path.address}\n    HostKeyAlias {path.node}\n    {way}\n")
+    blocks.append(
+        "Host *\n    User root\n"
+        f"    IdentityFile {state.keys / 'id'}\n    UserKnownHostsFile {state.known_hosts}\n"
+        "    GlobalKnownHostsFile none\n    StrictHostKeyChecking yes\n    IdentitiesOnly yes\n"
+        "    IdentityAgent none\n    BatchMode yes\n    LogLevel ERROR\n    ConnectTimeout 10\n"
+    )
+    return "\n".join(blocks)

@@ -1,0 +1,161 @@
+"""The typed form of `lab/topologies/*.yaml`: nodes, their NICs, the switch's other users, and the paths for SSH."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+FOLDER = Path(__file__).parent / "topologies"
+
+_NAME = re.compile(r"^[a-z][a-z0-9-]{0,23}$")
+_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+_NIC = re.compile(r"^[A-Za-z0-9_.-]{1,15}$")
+
+Interface = IPv4Interface | IPv6Interface
+
+
+class TopologyError(Exception):
+    """A topology cannot be used; the text says which file, where in it, and why."""
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.match(value):
+            raise ValueError(f"not {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, _matching(_NAME, "a name: lower-case letters, digits and '-', at most 24")]
+Mac = Annotated[str, _matching(_MAC, "a MAC address in lower case")]
+Nic = Annotated[str, _matching(_NIC, "an interface name of at most 15 characters")]
+
+
+class Strict(BaseModel):
+    """A mapping that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Port(Strict):
+    """One NIC of a node and the tap in the cell that is its wire."""
+
+    mac: Mac
+    bridge: Literal["sw", "mgmt"]
+    tap: Nic = Field(description="name of the tap inside the cell; `lab fault port-down` takes this name")
+    addresses: tuple[Interface, ...] = ()
+    vlans: dict[int, tuple[Interface, ...]] = Field(default_factory=dict)
+
+
+class Bond(Strict):
+    """A bond that a User-mode node makes at boot, with the kernel's own option names."""
+
+    slaves: tuple[Nic, ...]
+    mode: str = "active-backup"
+    fail_over_mac: Literal["none", "active", "follow"] = "active"
+    miimon: int = 100
+    num_grat_arp: int = 3
+    peer_notif_delay: int = 200
+    addresses: tuple[Interface, ...] = ()
+    vlans: dict[int, tuple[Interface, ...]] = Field(default_factory=dict)
+
+
+class Node(Strict):
+    """One machine. `uml` nodes are described whole here; the others' own module knows the rest."""
+
+    machine: Literal["uml", "sriov-host", "nested"]
+    after: Name | None = Field(default=None, description="start only when that node is ready")
+    memory_mib: int = Field(ge=64)
+    come_up_within_s: int = Field(ge=1, description="counted from its own start")
+    nics: dict[Nic, Port] = Field(default_factory=dict)
+    bonds: dict[Nic, Bond] = Field(default_factory=dict)
+    settings: dict[str, str | int] = Field(default_factory=dict, description="for the machine's own module")
+
+
+class Namespace(Strict):
+    """A network namespace inside the cell with one veth to a bridge: an observer that needs no machine."""
+
+    nic: Nic = "eth0"
+    mac: Mac
+    bridge: Literal["sw", "mgmt"] = "sw"
+    tap: Nic = Field(description="name of the cell's end of the veth")
+    addresses: tuple[Interface, ...] = ()
+
+
+class SshPath(Strict):
+    """One `Host` of the generated ssh configuration. Its key is the name given to ssh."""
+
+    node: Name
+    address: IPv4Address
+    jump: Name | None = Field(default=None, description="another path to go through")
+    inside: Name | None = Field(default=None, description="namespace to connect from; the cell's own when left out")
+
+
+class Topology(Strict):
+    """A lab as one data file."""
+
+    name: Name
+    shows: str
+    cannot_show: str
+    memory_mib: int = Field(ge=64, description="what all of it needs together")
+    disk_mib: int = Field(ge=1, description="free space that the images and overlays need")
+    mgmt: IPv4Interface = IPv4Interface("192.168.77.1/24")
+    nodes: dict[Name, Node]
+    namespaces: dict[Name, Namespace] = Field(default_factory=dict)
+    ssh: dict[Name, SshPath]
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Topology:
+        for name, node in self.nodes.items():
+            if node.after is not None and node.after not in self.nodes:
+                raise ValueError(f"nodes.{name}.after: there is no node '{node.after}'")
+        for name, path in self.ssh.items():
+            if path.node not in self.nodes:
+                raise ValueError(f"ssh.{name}.node: there is no node '{path.node}'")
+            if path.jump is not None and path.jump not in self.ssh:
+                raise ValueError(f"ssh.{name}.jump: there is no path '{path.jump}'")
+            if path.inside is not None and path.inside not in self.namespaces:
+                raise ValueError(f"ssh.{name}.inside: there is no namespace '{path.inside}'")
+        return self
+
+    @model_validator(mode="after")
+    def _wires_are_distinct(self) -> Topology:
+        taps = [port.tap for node in self.nodes.values() for port in node.nics.values()]
+        taps += [space.tap for space in self.namespaces.values()]
+        twice = sorted({tap for tap in taps if taps.count(tap) > 1})
+        if twice:
+            raise ValueError(f"used by two NICs: {', '.join(twice)}")
+        return self
+
+
+def available() -> tuple[str, ...]:
+    """Names of the topologies that come with the project, sorted."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+def load(name: str) -> Topology:
+    """The topology of that name. Raises `TopologyError`."""
+    path = FOLDER / f"{name}.yaml"
+    if name not in available():
+        raise TopologyError(f"there is no topology '{name}'; there is {', '.join(available())}")
+    return parse(path.read_text(encoding="utf-8"), source=path.name)
+
+
+def parse(text: str, source: str) -> Topology:
+    """A topology from YAML text; `source` names it in messages. Raises `TopologyError`."""
+    try:
+        data: Any = YAML(typ="safe", pure=True).load(text)
+        return Topology.model_validate(data)
+    except YAMLError as error:
+        raise TopologyError(f"{source}: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise TopologyError(f"{source}: {where}: {first['msg']}") from error
