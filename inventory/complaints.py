@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from inventory.document import Document, Place, shown
+from inventory.document import Document
+from inventory.mistakes import Place
+from inventory.wording import did_you_mean, shown
 
 _IP_ERRORS = frozenset({"ip_v4_interface", "ip_v6_interface"})
 _MAPPINGS = frozenset({"model_type", "dict_type", "model_attributes_type", "mapping_type"})
@@ -27,18 +28,9 @@ def complaints(document: Document, error: ValidationError, model: type[BaseModel
     found: dict[str, int] = {}
     for detail in error.errors(include_url=False):
         place = _place(document, detail)
-        sentence = document.complaint(place, _sentence(detail, place, model))
+        sentence = document.complaint(place, _sentence(detail, place, model, document))
         found.setdefault(sentence, document.lines.get(place, document.lines.get(place[:-1], 0)))
     return sorted(found, key=lambda sentence: found[sentence])
-
-
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """`; did you mean 'vfs'?`, or the names there are when none is near."""
-    names = list(known)
-    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; there are {', '.join(shown(name) for name in names[:30])}" if names else ""
 
 
 def _place(document: Document, detail: ErrorDetails) -> Place:
@@ -51,13 +43,13 @@ def _place(document: Document, detail: ErrorDetails) -> Place:
     return place
 
 
-def _sentence(detail: ErrorDetails, place: Place, model: type[BaseModel]) -> str:
+def _sentence(detail: ErrorDetails, place: Place, model: type[BaseModel], document: Document) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     sentence = _wrong_type(kind, given) or shown(detail["msg"], 300)
     if detail["loc"] and detail["loc"][-1] == "[key]" and kind == "string_type":
         sentence = f"a name must be text; write it in quotes: '{shown(given)}'"
     elif kind == "extra_forbidden":
-        sentence = f"unknown key{did_you_mean(place[-1], _keys(model, place[:-1]))}"
+        sentence = f"unknown key{_meant(place, model, document)}"
     elif kind == "missing":
         sentence = f"missing; write '{place[-1]}:' and {_description(model, place)}"
     elif kind == "value_error":
@@ -141,9 +133,18 @@ def _annotation(model: type[BaseModel], place: Place) -> Any:
     return _bare(current)
 
 
-def _keys(model: type[BaseModel], place: Place) -> list[str]:
+def _owner(model: type[BaseModel], place: Place) -> type[BaseModel] | None:
     owner = _annotation(model, place)
-    return list(owner.model_fields) if isinstance(owner, type) and issubclass(owner, BaseModel) else []
+    return owner if isinstance(owner, type) and issubclass(owner, BaseModel) else None
+
+
+def _meant(place: Place, model: type[BaseModel], document: Document) -> str:
+    """What an unknown key probably stands for: a required key that is missing, before any other that is not there."""
+    owner = _owner(model, place[:-1])
+    fields = owner.model_fields if owner else {}
+    absent = [key for key in fields if (*place[:-1], key) not in document.lines]
+    required = did_you_mean(place[-1], [key for key in absent if fields[key].is_required()])
+    return required if "did you mean" in required else did_you_mean(place[-1], absent or fields)
 
 
 def _choices(model: type[BaseModel], place: Place) -> list[Any]:
@@ -151,6 +152,6 @@ def _choices(model: type[BaseModel], place: Place) -> list[Any]:
 
 
 def _description(model: type[BaseModel], place: Place) -> str:
-    owner = _annotation(model, place[:-1])
-    field = owner.model_fields.get(str(place[-1])) if isinstance(owner, type) and issubclass(owner, BaseModel) else None
+    owner = _owner(model, place[:-1])
+    field = owner.model_fields.get(str(place[-1])) if owner else None
     return f"its value: {field.description}" if field and field.description else "its value"

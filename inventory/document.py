@@ -17,18 +17,21 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from inventory.mistakes import Place
+from inventory.wording import shown
+
 LIMIT_BYTES = 4 * 1024 * 1024
 LIMIT_VALUES = 200_000  # counted after aliases are followed: a few lines of YAML can name billions of values
 LIMIT_DEPTH = 32
 LIMIT_PROBLEMS = 50
 
-Place = tuple[str | int, ...]
 Value = str | int | float | bool | None | list["Value"] | dict[str | int, "Value"]
 
 _TAG = "tag:yaml.org,2002:"
 _NULL, _BOOL, _INT, _FLOAT, _MERGE = (_TAG + kind for kind in ("null", "bool", "int", "float", "merge"))
-_TEXTS = frozenset(_TAG + kind for kind in ("str", "timestamp", "value"))
+_FIT = frozenset(_TAG + kind for kind in ("map", "seq", "str", "timestamp", "value", "null", "bool", "int", "float"))
 _TRUE = frozenset({"true", "yes", "on", "y"})  # what YAML 1.1, which a file may ask for, takes as true
+_SEEN_TOO_LATE = ("could not find expected ':'", "while scanning a quoted scalar")
 _WORDS = {
     "could not find expected ':'": "there is no ':' after this key",
     "expected <block end>, but found": "this line's indentation fits nothing above it, or a '-' is missing",
@@ -65,13 +68,6 @@ class Document:
             known = known[:-1]
         where = ".".join(shown(step) for step in place)
         return f"{shown(self.name, 4096)}:{self.lines[known]}: {where}{': ' if where else ''}{sentence}"
-
-
-def shown(value: object, limit: int = 60) -> str:
-    """The value as text that stays on one line of a terminal and cannot steer it."""
-    text = str(value)
-    text = text if len(text) <= limit else text[: limit - 3] + "..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
 
 
 def read(path: Path) -> Document:
@@ -132,7 +128,8 @@ def _compose(name: str, text: str) -> Node | None:
         line = text.count("\n", 0, error.position) + 1
         raise InventoryError([f"{name}:{line}: a control character, which YAML does not allow"]) from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        opened = any(sign in f"{error.context} {error.problem}" for sign in _SEEN_TOO_LATE)
+        mark = error.context_mark if opened else error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise InventoryError([f"{name}:{line}: not valid YAML: {_in_words(error)}"]) from None
     except RecursionError:
@@ -169,7 +166,10 @@ class _Walk:
             raise InventoryError([f"{self._at(node)} nested more than {LIMIT_DEPTH} levels deep"])
         self._depth += 1
         found: Value
-        if isinstance(node, MappingNode):
+        if str(node.tag) not in _FIT:
+            self.problems.append(f"{self._at(node)} the tag {shown(node.tag)!r} means nothing here; leave it out")
+            found = None
+        elif isinstance(node, MappingNode):
             found = self._mapping(node, place)
         elif isinstance(node, SequenceNode):
             found = self._list(node, place)
@@ -224,16 +224,13 @@ class _Walk:
 
     def _scalar(self, node: Node) -> Value:
         text, tag = str(node.value), str(node.tag)
-        if tag in _TEXTS:
-            return text
         if tag == _NULL:
             return None
         if tag == _BOOL:
             return text.lower() in _TRUE
         if tag in {_INT, _FLOAT}:
             return _number(text, tag)
-        self.problems.append(f"{self._at(node)} the tag {shown(tag)!r} means nothing here; leave it out")
-        return None
+        return text
 
     def _at(self, node: Node) -> str:
         return f"{self.name}:{node.start_mark.line + 1}:"

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from inventory.complaints import complaints, did_you_mean
-from inventory.document import InventoryError, read, shown
+from inventory.complaints import complaints
+from inventory.document import InventoryError, read
 from inventory.model import Guest, Host, Inventory, Observer
+from inventory.wording import did_you_mean, shown
 
 __all__ = ["InventoryError", "Selection", "load", "select"]
 

@@ -5,16 +5,15 @@ A value that is left out is not checked, unless its description says otherwise. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from inventory.mistakes import Place, refuse
 from inventory.values import Connection, Mac, MachineName, Milliseconds, NicName, Number, PciAddress, Whole
-
-Place = tuple[str | int, ...]
+from inventory.wording import did_you_mean
 
 
 class Strict(BaseModel):
@@ -50,7 +49,7 @@ class Pf(Strict):
 
     @model_validator(mode="after")
     def _indices_exist(self) -> Pf:
-        _refuse(
+        refuse(
             [
                 (("vf", index), f"there is no VF {index}: 'vfs' wants {self.vfs}, counted from 0")
                 for index in self.vf
@@ -108,11 +107,11 @@ class Bond(Strict):
     @model_validator(mode="after")
     def _slaves_fit(self) -> Bond:
         if not self.slaves:
-            _refuse([(("slaves",), "names no slave; write the NICs of the bond, such as [ens1, ens2]")])
+            refuse([(("slaves",), "names no slave; write the NICs of the bond, such as [ens1, ens2]")])
         if len(set(self.slaves)) < len(self.slaves):
-            _refuse([(("slaves",), "names a slave twice")])
+            refuse([(("slaves",), "names a slave twice")])
         if self.primary is not None and self.primary not in self.slaves:
-            _refuse([(("primary",), f"{self.primary!r} is not among the slaves {', '.join(self.slaves)}")])
+            refuse([(("primary",), f"{self.primary!r} is not among the slaves {', '.join(self.slaves)}")])
         return self
 
 
@@ -180,9 +179,9 @@ class Observer(Strict):
     @model_validator(mode="after")
     def _one_place(self) -> Observer:
         if self.connect is not None and self.namespace is not None:
-            _refuse([(("namespace",), "is for this machine; an observer with 'connect' has none")])
+            refuse([(("namespace",), "is for this machine; an observer with 'connect' has none")])
         if self.user_namespace is not None and self.namespace is None:
-            _refuse([(("user_namespace",), "needs 'namespace' beside it")])
+            refuse([(("user_namespace",), "needs 'namespace' beside it")])
         return self
 
 
@@ -196,7 +195,7 @@ class Inventory(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Inventory:
-        _refuse([*self._double_names(), *self._unknown_names()])
+        refuse([*self._double_names(), *self._unknown_names()])
         return self
 
     def _double_names(self) -> Iterator[tuple[Place, str]]:
@@ -212,10 +211,16 @@ class Inventory(Strict):
         for name, guest in self.guests.items():
             place = ("guests", name)
             if guest.host is not None and guest.host not in self.hosts:
-                yield (*place, "host"), f"there is no host {guest.host!r} in this inventory"
+                yield (
+                    (*place, "host"),
+                    f"there is no host {guest.host!r} in this inventory{did_you_mean(guest.host, self.hosts)}",
+                )
             observer = guest.drill.observer
             if observer is not None and observer not in self.observers:
-                yield (*place, "drill", "observer"), f"there is no observer {observer!r} in this inventory"
+                yield (
+                    (*place, "drill", "observer"),
+                    f"there is no observer {observer!r} in this inventory{did_you_mean(observer, self.observers)}",
+                )
             if guest.drill.bond is not None and guest.bonds and guest.drill.bond not in guest.bonds:
                 yield (
                     (*place, "drill", "bond"),
@@ -241,17 +246,3 @@ class Inventory(Strict):
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(names)
-
-
-def _refuse(mistakes: Sequence[tuple[Place, str]]) -> None:
-    """Raise one pydantic error per mistake, each with its own place, so that each gets its own line in the file."""
-    if mistakes:
-        raise ValidationError.from_exception_data(
-            "Inventory",
-            [
-                InitErrorDetails(
-                    type=PydanticCustomError("mistake", "{sentence}", {"sentence": text}), loc=place, input=None
-                )
-                for place, text in mistakes
-            ],
-        )
