@@ -19,6 +19,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+ETHERNET_HEADER = 14
 MARKER_PORT = 9
 """The discard service (RFC 863): whoever listens there throws the frame away."""
 
@@ -78,6 +79,8 @@ def decode(data: bytes, at_ns: int, tokens: Tokens) -> Frame:
     A VLAN tag is read from the frame itself: libpcap puts it back there when the kernel holds it in metadata
     (pcap-linux.c). Trailing padding is ignored, and no length is demanded (a receiver sees 60 bytes, a sender 42).
     """
+    if len(data) < ETHERNET_HEADER:
+        return Frame(at_ns, Kind.OTHER, None, "", "")
     packet = Ether(data)
     vlan = packet[Dot1Q].vlan if Dot1Q in packet else None
     kind, more = Kind.OTHER, _Inside()

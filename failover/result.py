@@ -32,6 +32,7 @@ class SwitchRecord:
     message: str
     active_before: str
     active_after: str
+    mac_after: str
     took_ms: float
     """How long the command took, start of its program included."""
 

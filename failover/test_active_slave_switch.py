@@ -1,0 +1,155 @@
+"""The drill that makes another slave the active one, and back: statements about what the neighbours saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from checks.outcome import CouldNotLook, advise
+from failover import verdict
+from failover.result import Direction, DrillResult
+from inventory.model import Budgets
+
+
+def _all(drill: DrillResult, complain: Callable[[Direction], list[str]]) -> str:
+    """Every complaint of both directions, each with its direction."""
+    return "; ".join(
+        f"{direction.name}: {complaint}" for direction in drill.directions for complaint in complain(direction)
+    )
+
+
+def test_bond_can_fail_over(guest_name: str, drill: DrillResult) -> None:
+    """The bond is whole, and another slave is ready to take over.
+
+    Why: a bond that is degraded already has nothing to fail over to; a drill on it would cut the guest off.
+    Fix: bring the slave named below back (cable, PF, VF, driver), then drill again.
+    """
+    assert drill.refused is None, f"{guest_name}: no drill on {drill.bond}: {drill.refused}"
+
+
+def test_switch_is_carried_out(guest_name: str, measured: DrillResult) -> None:
+    """The bond makes the wanted slave its active one, and takes the MAC that fail_over_mac says.
+
+    Why: when the driver does not obey a command, it will not obey a failing link either.
+    Fix: look at the guest's kernel log for the bond and the slave named below.
+    """
+    wrong = _all(measured, verdict.not_carried_out)
+    assert not wrong, f"{guest_name}: {measured.bond}: {wrong}"
+
+
+def test_traffic_is_back_in_time(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:
+    """Traffic to the guest flows again within the budget after a switch.
+
+    Why: this is the outage that the guest's users see.
+    Fix: see which neighbours kept the old MAC, and whether the guest announced the new one (num_grat_arp,
+    peer_notif_delay) and the switch let it pass.
+    """
+    dirty = _all(measured, verdict.dirty_baselines)
+    late = _all(measured, lambda direction: verdict.outages(direction, budgets))
+    assert not late, f"{guest_name}: {late}"
+    if dirty:
+        raise CouldNotLook(f"{guest_name}: could not measure: the wire itself loses packets: {dirty}")
+
+
+def test_lost_probes_are_within_budget(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:
+    """No more probes are lost than the budget allows.
+
+    Why: many short losses can hurt as much as one gap.
+    Fix: compare with the gap and the neighbour's entry in the timeline; raise the budget only for a known reason.
+    """
+    if budgets.lost_probes is None:
+        pytest.skip("the inventory gives no budget for lost probes")
+    dirty = _all(measured, verdict.dirty_baselines)
+    lost = _all(measured, lambda direction: verdict.too_many_lost(direction, budgets))
+    assert not lost, f"{guest_name}: {lost}"
+    if dirty:
+        raise CouldNotLook(f"{guest_name}: could not measure: the wire itself loses packets: {dirty}")
+
+
+def test_new_mac_is_announced_by_gratuitous_arp(guest_name: str, measured: DrillResult) -> None:
+    """After a switch every IPv4 address is announced by gratuitous ARP, as often as the bond is set to.
+
+    Why: neighbours and switches send to the old place until they are told; the kernel repeats the announcement
+    (num_grat_arp) because one frame may be lost.
+    Fix: with none seen, look for ARP inspection or storm control on the switch, for num_grat_arp=0, and for an address
+    that sits on a bridge over the bond, which announces nothing.
+    """
+    _judge_announcements(guest_name, measured, "GARP")
+
+
+def test_new_mac_is_announced_by_neighbour_advertisement(guest_name: str, measured: DrillResult) -> None:
+    """After a switch every IPv6 address is announced by unsolicited neighbour advertisements.
+
+    Why: what gratuitous ARP is to IPv4, these are to IPv6; a switch may drop one and pass the other.
+    Fix: look for RA guard, ND inspection or multicast filtering (MLD snooping) on the switch, and num_unsol_na.
+    """
+    _judge_announcements(guest_name, measured, "NA")
+
+
+def _judge_announcements(guest_name: str, measured: DrillResult, by: str) -> None:
+    if not any(each.by == by for direction in measured.directions for each in direction.visible):
+        family = {"GARP": "IPv4", "NA": "IPv6"}[by]
+        pytest.skip(f"{measured.bond} has no {family} address on this observer's network")
+    wrong = _all(measured, lambda direction: verdict.wrong_announcements(direction, by))
+    assert not wrong, f"{guest_name}: {wrong}"
+    for direction in measured.directions:
+        for text in verdict.strange_announcements(direction, by):
+            advise(f"{guest_name}: {text}")
+
+
+def test_first_gratuitous_arp_is_in_time(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:
+    """The first gratuitous ARP leaves within the budget after the switch.
+
+    Why: it ends the outage for every neighbour that heeds it; the later ones are only a reserve.
+    Fix: a late first one points at a link that was still pending (linkwatch), or at a bond whose monitor is slow.
+    """
+    wanted = [each for direction in measured.directions for each in direction.visible if each.by == "GARP"]
+    if not wanted or all(direction.expected.tolerated.stop <= 1 for direction in measured.directions):
+        pytest.skip(f"{measured.bond} is not expected to send any gratuitous ARP")
+    late = _all(measured, lambda direction: verdict.late_garp(direction, budgets))
+    assert not late, f"{guest_name}: {late}"
+    for direction in measured.directions:
+        for text in verdict.uncertain_garp(direction, budgets):
+            advise(f"{guest_name}: {text}")
+
+
+def test_neighbour_learns_the_new_mac(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:
+    """The observer's own neighbour entries have the guest's new MAC in time.
+
+    Why: a frame on the wire is no proof that a neighbour heeds it; its own entry is.
+    Fix: on a Linux neighbour look at drop_gratuitous_arp and drop_unsolicited_na; else see the announcements above.
+    """
+    if all(direction.scene.old_mac == direction.scene.new_mac for direction in measured.directions):
+        pytest.skip(f"{measured.bond} keeps its MAC when it fails over: there is nothing for a neighbour to learn")
+    stuck = _all(measured, lambda direction: verdict.stuck_neighbours(direction, budgets))
+    assert not stuck, f"{guest_name}: {measured.observer}: {stuck}"
+
+
+def test_nobody_else_announces_the_guests_addresses(guest_name: str, measured: DrillResult) -> None:
+    """No other MAC announces the guest's addresses during the drill.
+
+    Why: two machines with one address take each other's traffic, most of all right after a failover.
+    Fix: find the MAC named below in the switch's table; it is a duplicate address or a proxy.
+    """
+    others = _all(measured, verdict.foreign_announcements)
+    assert not others, f"{guest_name}: {others}"
+
+
+def test_state_is_given_back(guest_name: str, drill: DrillResult) -> None:
+    """After the drill the bond, its slaves and its addresses are as they were before.
+
+    Why: a drill that leaves something behind is a fault of its own.
+    Fix: write the active slave named below to /sys/class/net/BOND/bonding/active_slave, and tell us.
+    """
+    if drill.refused is not None:
+        pytest.skip("nothing was switched")
+    if drill.before is None or drill.after is None:
+        raise CouldNotLook(f"{guest_name}: the bond could not be read again: {drill.not_measured}")
+    if drill.before.boot_id != drill.after.boot_id:
+        raise CouldNotLook(
+            f"{guest_name}: rebooted during the drill; active slave before {drill.before.active_slave}, "
+            f"now {drill.after.active_slave}"
+        )
+    left = "; ".join(drill.before.differences(drill.after))
+    assert not left, f"{guest_name}: {drill.bond} is not as it was: {left}"

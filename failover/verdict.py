@@ -1,0 +1,203 @@
+"""Pure code from a measured switch and the budgets to what is wrong with it, in words. An empty list: nothing is."""
+
+from __future__ import annotations
+
+from failover.result import Direction, NeighbourMove
+from failover.timeline import Announced, Probes, Timeline
+from inventory.model import Budgets
+
+KEPT = "neighbours keep the old MAC until their own entry runs out or the guest happens to talk to them"
+
+
+def not_carried_out(direction: Direction) -> list[str]:
+    """The guest did not do what the switch asked of its bond."""
+    record = direction.record
+    if record.active_after != direction.new_active:
+        said = f": {record.message}" if record.message else ""
+        return [f"the active slave is still {record.active_after or 'none'} after {record.way}{said}"]
+    if record.mac_after != direction.scene.new_mac:
+        return [f"the bond has MAC {record.mac_after}, fail_over_mac asks for {direction.scene.new_mac}"]
+    return []
+
+
+def outages(direction: Direction, budgets: Budgets) -> list[str]:
+    """Gaps in traffic beyond the budget, by each probed address; only where the wire was clean before the switch."""
+    found = []
+    for probes in direction.timeline.probes:
+        if probes.baseline_lost or (probes.gap_ms <= budgets.outage_ms and not probes.still_out):
+            continue
+        to_old = f"; {probes.to_old_mac} of its probes still went to the old MAC" if probes.to_old_mac else ""
+        if probes.still_out:
+            found.append(
+                f"{probes.address} no longer answered, for {probes.gap_ms:.0f} ms until the watch ended{to_old}"
+            )
+        else:
+            found.append(
+                f"{probes.address} did not answer for {probes.gap_ms:.0f} ms ± {probes.interval_ms:.0f} ms, "
+                f"the budget is {budgets.outage_ms:.0f} ms{to_old}"
+            )
+    return found
+
+
+def dirty_baselines(direction: Direction) -> list[str]:
+    """Where the wire lost probes before the switch, so that its losses may not be blamed on the bond."""
+    return [
+        f"{probes.baseline_lost} of {probes.baseline_sent} probes to {probes.address} were lost before the switch"
+        for probes in direction.timeline.probes
+        if probes.baseline_lost
+    ]
+
+
+def too_many_lost(direction: Direction, budgets: Budgets) -> list[str]:
+    """Probes lost beyond the budget."""
+    return [
+        f"{probes.lost} probes to {probes.address} were lost (interval {probes.interval_ms:.1f} ms), "
+        f"the budget is {budgets.lost_probes}"
+        for probes in direction.timeline.probes
+        if budgets.lost_probes is not None and not probes.baseline_lost and probes.lost > budgets.lost_probes
+    ]
+
+
+def wrong_announcements(direction: Direction, by: str) -> list[str]:
+    """What is wrong with the GARPs (or NAs) of every address that the observer can see: their number, their MACs."""
+    found = []
+    for announced in direction.visible:
+        if announced.by != by:
+            continue
+        count, wanted = len(direction.timeline.of(announced)), direction.expected.tolerated
+        name = {"GARP": "gratuitous ARP", "NA": "unsolicited neighbour advertisement"}[by]
+        if count == 0 and wanted.start > 0:
+            found.append(f"no {name} for {announced} from {direction.scene.new_mac}: {KEPT}")
+        elif count not in wanted:
+            found.append(f"{count} × {name} for {announced}, wanted {_span(wanted)}")
+    return found + [
+        f"{each.of.by} for {each.of} at {each.ms:.1f} ms announces {each.mac} in a frame from {each.source}, "
+        f"both should be {direction.scene.new_mac}"
+        for each in direction.timeline.wrong
+        if each.of.by == by
+    ]
+
+
+def strange_announcements(direction: Direction, by: str) -> list[str]:
+    """Numbers of GARPs or NAs that are no fault, but not the driver's usual ones."""
+    return [
+        f"{direction.name}: {count} × {by} for {announced}, usually {_span(direction.expected.usual)}"
+        for announced in direction.visible
+        if announced.by == by
+        and (count := len(direction.timeline.of(announced))) in direction.expected.tolerated
+        and count not in direction.expected.usual
+    ]
+
+
+def foreign_announcements(direction: Direction) -> list[str]:
+    """GARPs and NAs for the guest's addresses from a MAC that is not the guest's."""
+    return [
+        f"{each.of.by} for {each.of} at {each.ms:.1f} ms from {each.mac} (frame from {each.source})"
+        for each in direction.timeline.foreign
+    ]
+
+
+def late_garp(direction: Direction, budgets: Budgets) -> list[str]:
+    """The first GARP came surely later than the budget allows."""
+    timeline = direction.timeline
+    at_least = timeline.first_garp_at_least_ms
+    if at_least is None:
+        return ["no gratuitous ARP was seen at all"]
+    if at_least > budgets.first_garp_ms:
+        return [
+            f"the first gratuitous ARP came {first_garp(timeline)} after the switch, "
+            f"the budget is {budgets.first_garp_ms:.0f} ms"
+        ]
+    return []
+
+
+def uncertain_garp(direction: Direction, budgets: Budgets) -> list[str]:
+    """The first GARP may have been later than the budget: the command itself took too long to tell."""
+    timeline = direction.timeline
+    if timeline.first_garp_ms is None or timeline.first_garp_ms <= budgets.first_garp_ms:
+        return []
+    if late_garp(direction, budgets):
+        return []
+    return [
+        f"{direction.name}: first gratuitous ARP {first_garp(timeline)}; {direction.record.way} itself took "
+        f"{direction.record.took_ms:.0f} ms, so the budget of {budgets.first_garp_ms:.0f} ms cannot be told exactly"
+    ]
+
+
+def stuck_neighbours(direction: Direction, budgets: Budgets) -> list[str]:
+    """Entries of the observer that did not have the new MAC in time."""
+    return [complaint for move in direction.neighbours if (complaint := _stuck(move, direction, budgets))]
+
+
+def _stuck(move: NeighbourMove, direction: Direction, budgets: Budgets) -> str | None:
+    wanted = direction.scene.new_mac
+    if wanted in {direction.scene.old_mac, move.before}:
+        return None
+    if move.moved_after_ms is None:
+        return f"the observer's entry for {move.address} kept {move.after or 'no MAC'}, wanted {wanted}: {KEPT}"
+    if move.moved_after_ms > budgets.neighbour_s * 1000:
+        return (
+            f"the observer's entry for {move.address} had {wanted} only after {move.moved_after_ms:.0f} ms, "
+            f"the budget is {budgets.neighbour_s:g} s{_by_other_means(move, direction.timeline)}"
+        )
+    return None
+
+
+def _by_other_means(move: NeighbourMove, timeline: Timeline) -> str:
+    announced = any(each.of.address == move.address for each in timeline.announcements)
+    return "" if announced else "; nothing announced it: other traffic of the guest did"
+
+
+def numbers(direction: Direction) -> list[str]:
+    """The measured numbers of one switch, one line each, for the report."""
+    timeline, record = direction.timeline, direction.record
+    lines = [
+        f"{direction.name} by {record.way} ({record.took_ms:.1f} ms on the guest); MAC {direction.scene.old_mac} → "
+        f"{direction.scene.new_mac}; switch timed by {timeline.switched.by}",
+    ]
+    if timeline.first_garp_ms is not None:
+        lines.append(f"{direction.name}: first gratuitous ARP {first_garp(timeline)} after the switch")
+    lines += [f"{direction.name}: {_announced(timeline, each)}" for each in direction.visible]
+    hidden = sorted(set(direction.scene.announced) - set(direction.visible))
+    if hidden:
+        lines.append(f"{direction.name}: not visible from the observer: {', '.join(map(str, hidden))}")
+    lines += [f"{direction.name}: {_told(probes)}" for probes in timeline.probes]
+    lines += [f"{direction.name}: {_moved(move, direction)}" for move in direction.neighbours]
+    return lines
+
+
+def first_garp(timeline: Timeline) -> str:
+    """The first GARP's latency with its error, such as `3.1 ms (at least 0.4 ms)`."""
+    upper, lower = timeline.first_garp_ms, timeline.first_garp_at_least_ms
+    if upper is None or lower is None:
+        return "never"
+    return f"{upper:.1f} ms (at least {lower:.1f} ms)" if upper != lower else f"{upper:.1f} ms"
+
+
+def _announced(timeline: Timeline, announced: Announced) -> str:
+    spacing = timeline.spacing_ms(announced)
+    apart = f", {' / '.join(f'{each:.0f}' for each in spacing)} ms apart" if spacing else ""
+    return f"{len(timeline.of(announced))} × {announced.by} for {announced}{apart}"
+
+
+def _told(probes: Probes) -> str:
+    return (
+        f"{probes.address}: longest gap {probes.gap_ms:.1f} ms{' and still out' if probes.still_out else ''}, "
+        f"{probes.lost} of {probes.sent} probes lost, {probes.duplicated} duplicated, {probes.reordered} reordered, "
+        f"longest silence {probes.silence_ms:.1f} ms, {probes.to_old_mac} sent to the old MAC, "
+        f"{probes.baseline_lost} of {probes.baseline_sent} lost before (interval {probes.interval_ms:.2f} ms)"
+    )
+
+
+def _moved(move: NeighbourMove, direction: Direction) -> str:
+    if direction.scene.old_mac == direction.scene.new_mac:
+        return f"the observer's entry for {move.address} has no MAC to learn ({move.after or 'none'})"
+    if move.before == direction.scene.new_mac:
+        return f"the observer's entry for {move.address} had {move.before} already: it never learned another"
+    if move.moved_after_ms is None:
+        return f"the observer's entry for {move.address} stayed at {move.after or 'none'}"
+    return f"the observer's entry for {move.address} had the new MAC after {move.moved_after_ms:.0f} ms"
+
+
+def _span(wanted: range) -> str:
+    return str(wanted.start) if len(wanted) == 1 else f"{wanted.start} to {wanted.stop - 1}"
