@@ -87,6 +87,12 @@ class RunFolder:
         descriptor = os.open(self._target(relative), os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
         return os.fdopen(descriptor, "ab", buffering=0)
 
+    def seal(self) -> None:
+        """Close to everybody else what other programs wrote into the folder by their own rules."""
+        for path in self.path.rglob("*"):
+            if not path.is_symlink():
+                path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
+
     def _target(self, relative: str) -> Path:
         parts = PurePosixPath(relative).parts
         if not parts or relative.startswith("/") or ".." in parts or "\0" in relative:

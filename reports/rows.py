@@ -1,0 +1,175 @@
+"""One row per statement and machine: what was judged, what came out, and what shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from reports.text import printable
+
+Outcome = Literal["broken", "could not look", "advice", "holds", "does not apply"]
+OUTCOMES: tuple[Outcome, ...] = ("broken", "could not look", "advice", "holds", "does not apply")
+"""The worst first."""
+
+MESSAGE_LIMIT = 8000
+LINE_LIMIT = 1000
+MANY = 50
+MESSAGE = "vfproof_message"
+"""Attribute of a pytest report: the message without pytest's own explanation."""
+
+
+class Shape(BaseModel):
+    """A part of results.json. Readers must allow keys they do not know: a later version adds some."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Link(Shape):
+    """A file of the run folder."""
+
+    label: str
+    path: str = Field(description="relative to the run folder")
+
+
+class Row(Shape):
+    """A statement about one machine, and what came out."""
+
+    id: str = Field(description="pytest's node id")
+    statement: str = Field(description="the statement in words")
+    outcome: Outcome
+    machine: str = Field("", description="name in the inventory; empty when the statement is about no machine")
+    role: str = Field("", description="host, guest, drill or observer")
+    message: str = Field("", description="what was found, wanted, where it was read, what to do; or why it was not")
+    why: str = ""
+    fix: str = ""
+    advice: tuple[str, ...] = ()
+    notes: tuple[str, ...] = Field((), description="what was measured")
+    evidence: tuple[Link, ...] = ()
+    figures: tuple[Link, ...] = ()
+    wanted_but_not_run: str | None = Field(None, description="why something that the inventory wants was not run")
+    duration_s: float = 0.0
+
+    @property
+    def area(self) -> str:
+        """The question area: the file's name without `test_`."""
+        return self.id.partition("::")[0].rpartition("/")[2].removesuffix(".py").removeprefix("test_")
+
+
+def statement_properties(docstring: str | None, name: str) -> list[tuple[str, object]]:
+    """A check's docstring as properties of its rows: the statement, `why` and `fix` where it has them."""
+    paragraphs = [" ".join(part.split()) for part in _paragraphs(docstring or "")]
+    statement = next((part for part in paragraphs if not part.startswith(("Why:", "Fix:"))), "")
+    properties: list[tuple[str, object]] = [("statement", statement or name.removeprefix("test_").replace("_", " "))]
+    for key in ("Why", "Fix"):
+        properties += [
+            (key.lower(), part.partition(":")[2].strip()) for part in paragraphs if part.startswith(f"{key}:")
+        ]
+    return properties
+
+
+def row(nodeid: str, reports: Iterable[pytest.TestReport]) -> Row:
+    """The row of one item from all its reports: several may say something, the worst outcome counts."""
+    told = [(outcome(report), report) for report in reports]
+    judged = [(word, report) for word, report in told if word is not None]
+    worst = min((word for word, _ in judged), key=OUTCOMES.index, default="could not look")
+    messages = [message(report) for word, report in judged if word == worst or word in ("broken", "could not look")]
+    properties = _Properties(told[-1][1].user_properties)
+    if worst == "holds" and properties.all("advice"):  # given in the teardown
+        worst = "advice"
+    return Row(
+        id=bounded_line(nodeid),
+        statement=properties.one("statement") or bounded_line(nodeid),
+        outcome=worst,
+        machine=properties.one("machine"),
+        role=properties.one("role"),
+        message=printable("\n".join(text for text in messages if text), MESSAGE_LIMIT),
+        why=properties.one("why"),
+        fix=properties.one("fix"),
+        advice=properties.all("advice"),
+        notes=properties.all("note"),
+        evidence=properties.links("evidence"),
+        figures=properties.links("figure"),
+        wanted_but_not_run=properties.one("wanted-but-not-run") or None,
+        duration_s=round(sum(report.duration for _, report in told), 4),
+    )
+
+
+def unloadable(nodeid: str, text: str) -> Row:
+    """The row of a file of checks that could not even be loaded."""
+    return Row(
+        id=bounded_line(nodeid),
+        statement=f"The checks in {bounded_line(nodeid)} can be loaded.",
+        outcome="could not look",
+        message=printable(text.strip(), MESSAGE_LIMIT),
+    )
+
+
+def outcome(report: pytest.TestReport) -> Outcome | None:
+    """What this one report says; None for the uneventful setup or teardown around a judgement."""
+    if report.failed:
+        return "broken" if report.when == "call" else "could not look"
+    if hasattr(report, "wasxfail"):  # known to be broken and accepted as that, or wrongly thought to be broken
+        return "advice"
+    if report.skipped:
+        return "does not apply"
+    if report.when != "call":
+        return None
+    return "advice" if any(key == "advice" for key, _ in report.user_properties) else "holds"
+
+
+def message(report: pytest.TestReport) -> str:
+    """What the report has to say, in the check's own words."""
+    if hasattr(report, "wasxfail"):
+        return f"expected to be broken: {report.wasxfail or 'no reason given'}"
+    if report.skipped and isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    if report.failed:
+        return str(getattr(report, MESSAGE, "")) or report.longreprtext
+    return ""
+
+
+def message_of(error: BaseException) -> str:
+    """An exception as the sentence it carries; a builtin one is a mistake in a check, and its kind is named."""
+    text = str(error)
+    if isinstance(error, AssertionError):
+        return text.partition("\nassert ")[0]  # the rest is pytest's explanation of the expression
+    if type(error).__module__ == "builtins" or not text:
+        return f"{type(error).__name__}: {text}"
+    return text
+
+
+def bounded_line(text: str) -> str:
+    """The text on one line that fits a table."""
+    return printable(" ".join(text.splitlines()), LINE_LIMIT)
+
+
+class _Properties:
+    """User properties, which anything may have set to anything."""
+
+    def __init__(self, pairs: Iterable[tuple[str, object]]) -> None:
+        self._pairs = [(key, printable(str(value), LINE_LIMIT * 2)) for key, value in pairs]
+
+    def one(self, key: str) -> str:
+        return next((value for name, value in reversed(self._pairs) if name == key), "")
+
+    def all(self, key: str) -> tuple[str, ...]:
+        values = [value for name, value in self._pairs if name == key]
+        hidden = len(values) - MANY
+        return (*values[:MANY], *([f"… and {hidden} more"] if hidden > 0 else []))
+
+    def links(self, key: str) -> tuple[Link, ...]:
+        pairs = [value.rpartition("\t") for name, value in self._pairs if name == key][:MANY]
+        return tuple(Link(label=label or path, path=path) for label, _, path in pairs)
+
+
+def _paragraphs(docstring: str) -> list[str]:
+    """Split at empty lines and before `Why:` and `Fix:`, which need no empty line between them."""
+    parts: list[list[str]] = [[]]
+    for line in (line.strip() for line in docstring.splitlines()):
+        if not line or line.startswith(("Why:", "Fix:")):
+            parts.append([])
+        parts[-1].append(line)
+    return [text for text in ("\n".join(part).strip() for part in parts) if text]
