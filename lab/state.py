@@ -1,4 +1,4 @@
-"""Where a running lab keeps its files, the lock that says it lives, its keys, and the ssh configuration for its nodes."""
+"""Where a running lab keeps its files, its lock and keys, and the ssh configuration for its nodes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class State:
 
     @property
     def keys(self) -> Path:
-        """Client key `id` and one `<node>.host` key per node, each with its `.pub`."""
+        """`client_ed25519`, and `host_ed25519` that every node of the lab has; each with its `.pub`."""
         return self.folder / "keys"
 
     @property
@@ -99,7 +99,7 @@ class State:
 
     @property
     def scratch(self) -> Path:
-        """For overlays and other big files; on the cache's disk, since a runtime directory is memory. Goes with the lab."""
+        """For overlays and other big files: on the disk of the cache, since a runtime directory is memory."""
         marker = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:8]
         return cache_folder() / "scratch" / f"{self.name}-{marker}"
 
@@ -197,49 +197,47 @@ def remove(state: State) -> None:
         os.close(descriptor)
 
 
-def keys_of(topology: Topology) -> Path:
-    """The folder of this topology's keys in the cache, made when missing: images that carry them stay usable.
+KEY_NAMES = ("client_ed25519", "host_ed25519")
 
-    `id` is the client's key, `<node>.host` a node's host key. Raises `StateError`.
+
+def keys() -> Path:
+    """The folder of the labs' keys in the cache, made when missing: images carry them, so they outlive a lab.
+
+    One client key and one host key, for every node of every lab of this user. Raises `StateError`.
     """
-    wanted = cache_folder() / "keys" / topology.name
-    names = ["id", *(f"{node}.host" for node in topology.nodes)]
-    if all((wanted / f"{name}.pub").exists() for name in names):
-        return wanted
-    wanted.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=wanted.parent, prefix=".making-") as made:
-        for name in names:
-            _generate_key(Path(made) / name, f"vfproof-lab {name}")
-        _swap_in(Path(made), wanted)
-    return wanted
-
-
-def _swap_in(made: Path, wanted: Path) -> None:
-    """Put finished keys in place; when another lab did so meanwhile, theirs stay."""
-    wanted.mkdir(mode=0o700, exist_ok=True)
+    wanted = cache_folder() / "keys"
+    wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(wanted, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        for key in sorted(made.glob("*.pub")):
-            if not (wanted / key.name).exists():
-                (made / key.stem).rename(wanted / key.stem)
-                key.rename(wanted / key.name)
+        for name in KEY_NAMES:
+            if not (wanted / name).exists():
+                _generate_key(wanted / name)
     finally:
         os.close(descriptor)
+    return wanted
 
 
-def _generate_key(path: Path, comment: str) -> None:
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if result.returncode != 0:
-        raise StateError(f"ssh-keygen cannot make {path}: {result.stderr.strip()}")
+def _generate_key(path: Path) -> None:
+    """The private half is put in place last: it alone says that both are there."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".making-") as folder:
+        made = Path(folder) / path.name
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"vfproof lab {path.name}", "-f", str(made)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        if result.returncode != 0:
+            raise StateError(f"ssh-keygen cannot make {path}: {result.stderr.strip()}")
+        made.with_suffix(".pub").rename(path.with_suffix(".pub"))
+        made.rename(path)
 
 
 def write_ssh_files(state: State, topology: Topology) -> None:
     """Keys, known_hosts and ssh_config of a lab, in its state directory."""
-    shutil.copytree(keys_of(topology), state.keys)
-    lines = [f"{node} {(state.keys / f'{node}.host.pub').read_text().strip()}\n" for node in topology.nodes]
-    state.known_hosts.write_text("".join(lines))
+    state.keys.mkdir(mode=0o700)
+    for name in KEY_NAMES:
+        shutil.copy(keys() / name, state.keys / name)
+        shutil.copy(keys() / f"{name}.pub", state.keys / f"{name}.pub")
+    host_key = (state.keys / "host_ed25519.pub").read_text().strip()
+    state.known_hosts.write_text("".join(f"{node} {host_key}\n" for node in topology.nodes))
     state.ssh_config.write_text(ssh_config(state, topology))
 
 
@@ -251,7 +249,7 @@ def ssh_config(state: State, topology: Topology) -> str:
         blocks.append(f"Host {name}\n    HostName {path.address}\n    HostKeyAlias {path.node}\n    {way}\n")
     blocks.append(
         "Host *\n    User root\n"
-        f"    IdentityFile {state.keys / 'id'}\n    UserKnownHostsFile {state.known_hosts}\n"
+        f"    IdentityFile {state.keys / 'client_ed25519'}\n    UserKnownHostsFile {state.known_hosts}\n"
         "    GlobalKnownHostsFile none\n    StrictHostKeyChecking yes\n    IdentitiesOnly yes\n"
         "    IdentityAgent none\n    BatchMode yes\n    LogLevel ERROR\n    ConnectTimeout 10\n"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -106,10 +106,14 @@ class Topology(Strict):
     cannot_show: str
     memory_mib: int = Field(ge=64, description="what all of it needs together")
     disk_mib: int = Field(ge=1, description="free space that the images and overlays need")
+    lans: tuple[IPv4Network, ...] = Field(description="IPv4 networks on the switch: whose announcements can be dropped")
     mgmt: IPv4Interface = IPv4Interface("192.168.77.1/24")
     nodes: dict[Name, Node]
     namespaces: dict[Name, Namespace] = Field(default_factory=dict)
     ssh: dict[Name, SshPath]
+    inventory: dict[str, Any] = Field(
+        description="an inventory without `ssh_config` and without `namespace` paths: those are known when it runs"
+    )
 
     @model_validator(mode="after")
     def _references_exist(self) -> Topology:
