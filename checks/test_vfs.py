@@ -1,0 +1,269 @@
+"""PFs and VFs as they are now: there, driven, counted, and set as the inventory wants them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pytest
+
+from checks.facts.pci import PairedPf, Pf, Vf, pair
+from checks.linux.pci_address import PciAddress, vf_address
+from checks.outcome import CouldNotLook, advise
+from inventory import model
+from inventory.model import Host
+
+_NO_MAC = "00:00:00:00:00:00"
+_SETTINGS = ("mac", "vlan", "spoofchk", "trust")
+
+
+def test_every_pf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Every wanted PF is there, under its name and at its address.
+
+    Why: names change with firmware, slots and systemd; a rule or a guest that names the old one then misses its NIC.
+    Fix: correct name or address in the inventory if the new one is right; else look at slot, firmware and .link files.
+    """
+    wrong = []
+    for p in _paired(wanted_host, pfs):
+        if p.found is None:
+            wrong.append(_not_found(p, pfs))
+        elif p.name not in p.found.netdevs:
+            wrong.append(
+                f"{p.found.address} is called {p.found.netdev or 'nothing (it has no netdev)'}, wanted {p.name}"
+            )
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read in /sys/class/net and /sys/bus/pci/devices)"
+
+
+def test_every_pf_has_the_wanted_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Every wanted PF is bound to its driver.
+
+    Why: with another driver, or none, VFs cannot be made, and rules keyed on the driver's name do not apply.
+    Fix: load the driver named below; look into the kernel's log (journalctl -k -b) for why it does not bind.
+    """
+    paired = _paired(wanted_host, pfs)
+    wrong = [
+        f"{p.name} ({p.found.address}) has {p.found.driver or 'no driver'}, wanted {p.wanted.driver or 'any driver'}"
+        for p in paired
+        if p.found and (p.found.driver is None or p.found.driver != (p.wanted.driver or p.found.driver))
+    ]
+    assert not wrong, f"{host_name}: {', '.join(wrong)} (read from /sys/bus/pci/devices/*/driver)"
+    _demand_presence(host_name, paired)
+
+
+def test_every_pf_can_make_the_wanted_vfs(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Every wanted PF can make as many VFs as are wanted.
+
+    Why: the driver's limit (sriov_totalvfs) may be lower than the card's, and firmware can hide SR-IOV altogether.
+    Fix: enable SR-IOV in the firmware's setup and in the card's own (mlxconfig SRIOV_EN, NUM_OF_VFS), then cold-start.
+    """
+    paired = _paired(wanted_host, pfs)
+    wrong = []
+    for p in paired:
+        if p.found and p.wanted.vfs and p.found.totalvfs is None:
+            wrong.append(
+                f"{p.name} ({p.found.address}) has no SR-IOV capability (no sriov_totalvfs), wanted {p.wanted.vfs} VFs"
+            )
+        elif p.found and (p.found.totalvfs or 0) < p.wanted.vfs:
+            wrong.append(f"{p.name} ({p.found.address}) takes {p.found.totalvfs} VFs at most, wanted {p.wanted.vfs}")
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from /sys/bus/pci/devices/*/sriov_totalvfs)"
+    _demand_presence(host_name, paired)
+
+
+def test_every_pf_has_the_wanted_number_of_vfs(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Every wanted PF has exactly the wanted number of VFs now.
+
+    Why: guests are promised VFs by address; too few and one does not start, another number and addresses may move.
+    Fix: stop every guest that uses VFs of the PF, write 0 and then the number to its sriov_numvfs, and read it again:
+    a successful write proves nothing. Writing 0 destroys every VF of the PF.
+    """
+    paired = _paired(wanted_host, pfs)
+    wrong = [
+        f"{p.name} ({p.found.address}) has {p.found.numvfs or 0} VFs, wanted {p.wanted.vfs}"
+        for p in paired
+        if p.found and (p.found.numvfs or 0) != p.wanted.vfs
+    ]
+    assert not wrong, f"{host_name}: {', '.join(wrong)} (read from /sys/bus/pci/devices/*/sriov_numvfs)"
+    _demand_presence(host_name, paired)
+
+
+def test_every_vf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Every VF that a wanted PF counts is on the bus, where its index says it must be.
+
+    Why: guests name VFs by address; one that is missing or elsewhere is another guest's VF, or none.
+    Fix: look into the kernel's log for bus number or memory window trouble; reload the PF's driver with guests stopped.
+    """
+    paired = _paired(wanted_host, pfs)
+    wrong = [text for p in paired if p.found for text in _misplaced(p.name, p.found)]
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from /sys/bus/pci/devices/*/virtfn*)"
+    _demand_presence(host_name, paired)
+
+
+def test_every_vf_has_a_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Every VF is bound to a driver, the wanted one where the inventory states it.
+
+    Why: a VF without a driver is neither an interface here nor ready for a guest; sriov_drivers_autoprobe=0 and a
+    missing module both leave it so.
+    Fix: load the VF's driver or vfio-pci and bind the VF; set sriov_drivers_autoprobe to 1 before VFs are made.
+    """
+    paired = _paired(wanted_host, pfs)
+    wrong = []
+    for p, vf in _vfs(paired):
+        wanted = p.wanted.vf.get(vf.index, model.Vf()).driver
+        if vf.driver is None or (wanted and vf.driver != wanted):
+            why = (
+                " (sriov_drivers_autoprobe is 0)"
+                if vf.driver is None and p.found and p.found.autoprobe is False
+                else ""
+            )
+            wrong.append(
+                f"{p.name} VF {vf.index} ({vf.address}) has {vf.driver or 'none'}, wanted {wanted or 'any'}{why}"
+            )
+    assert not wrong, f"{host_name}: {', '.join(wrong)} (read from /sys/bus/pci/devices/*/driver)"
+    _demand_presence(host_name, paired)
+
+
+def test_every_pf_is_up(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Every wanted PF is administratively up.
+
+    Why: below a PF that is down its VFs carry nothing, settings made through it do not take effect, and VF drivers give
+    themselves random MACs.
+    Fix: bring the PF up at boot (it needs no address), and now with `ip link set PF up`.
+    """
+    paired = _paired(wanted_host, pfs)
+    down = [f"{p.name} ({p.found.address})" for p in paired if p.found and p.found.up is False]
+    assert not down, f"{host_name}: {', '.join(down)} is down, wanted up (read from /sys/class/net/*/flags)"
+    unknown = [p.name for p in paired if p.found and p.found.up is None]
+    if unknown:
+        raise CouldNotLook(f"{host_name}: {', '.join(unknown)} has no netdev, so nothing tells whether it is up")
+    _demand_presence(host_name, paired)
+
+
+def test_vf_settings_are_as_wanted(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """Administrative MAC, VLAN, spoof checking and trust of every VF are as the inventory wants them.
+
+    Why: the PF enforces these against the guest; a wrong one looks like a dead network inside it.
+    Fix: set them through libvirt's domain XML, or with `ip link set PF vf N ...` while the PF is up.
+    """
+    paired = _paired(wanted_host, pfs)
+    stated = [(p, index, vf) for p in paired for index, vf in p.wanted.vf.items() if any(_stated(vf))]
+    if not stated:
+        pytest.skip("the inventory states no settings of single VFs")
+    wrong, unknown = [], []
+    for p, index, wanted in stated:
+        vf = next((vf for vf in (p.found.vfs if p.found else ()) if vf.index == index), None)
+        for name, want in _stated(wanted):
+            found = _setting(vf, name)
+            if found is None:
+                unknown.append(f"{name} of {p.name} VF {index}{_because(p, vf)}")
+            elif found != want:
+                wrong.append(f"{p.name} VF {index}: {name} is {_word(found)}, wanted {_word(want)}")
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from ip -d -j link show)"
+    if unknown:
+        raise CouldNotLook(f"{host_name}: not reported: {'; '.join(unknown)}")
+
+
+def test_vf_macs_are_set_and_unique(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """No two VFs share a MAC, and every VF that the inventory describes has one.
+
+    Why: two equal MACs on one network cut both off in turns; a VF without an administrative MAC gets a random one.
+    Fix: give every VF its own MAC, in libvirt's domain XML or with `ip link set PF vf N mac ...`.
+    """
+    paired = _paired(wanted_host, pfs)
+    owners: dict[str, list[str]] = defaultdict(list)
+    unset, random, unknown = [], [], []
+    for p, vf in _vfs(paired):
+        label = f"{p.name} VF {vf.index}"
+        if vf.admin_mac is None:
+            unknown.append(f"{label}{_because(p, vf)}")
+        elif vf.admin_mac != _NO_MAC:
+            owners[vf.admin_mac].append(label)
+        elif vf.index in p.wanted.vf:
+            unset.append(label)
+        elif vf.driver == "vfio-pci":
+            random.append(label)
+    wrong = [f"{mac} on {' and '.join(labels)}" for mac, labels in owners.items() if len(labels) > 1]
+    wrong += [f"no administrative MAC on {label}" for label in unset]
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from ip -d -j link show)"
+    if unknown:
+        raise CouldNotLook(f"{host_name}: MAC not reported: {'; '.join(unknown)}")
+    if random:
+        advise(f"{host_name}: no administrative MAC on {', '.join(random)}: a guest there gets a random one")
+    _demand_presence(host_name, paired)
+
+
+def test_vf_links_follow_their_pf(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+    """The link of every VF follows the link of its PF.
+
+    Why: a VF whose link is forced on (state enable) stays up while the port is dead, so that a bond above it never
+    fails over; one forced off (disable) carries nothing.
+    Fix: `ip link set PF vf N state auto`.
+    """
+    paired = _paired(wanted_host, pfs)
+    states = [(f"{p.name} VF {vf.index}", vf.link_state) for p, vf in _vfs(paired)]
+    wrong = [f"{label} is {state}" for label, state in states if state in ("enable", "disable")]
+    assert not wrong, f"{host_name}: link state forced: {', '.join(wrong)}; wanted auto (read from ip -d -j link show)"
+    unknown = [f"{p.name} VF {vf.index}{_because(p, vf)}" for p, vf in _vfs(paired) if vf.link_state is None]
+    if unknown:
+        raise CouldNotLook(f"{host_name}: link state not reported: {'; '.join(unknown)}")
+    odd = [f"{label} is {state!r}" for label, state in states if state != "auto"]
+    if odd:
+        raise CouldNotLook(f"{host_name}: link state unknown to vfproof: {', '.join(odd)}")
+    _demand_presence(host_name, paired)
+
+
+def _paired(wanted_host: Host, pfs: Iterable[Pf]) -> tuple[PairedPf, ...]:
+    if not wanted_host.pfs:
+        pytest.skip("the inventory names no PFs of this host")
+    return pair(wanted_host.pfs, pfs)
+
+
+def _vfs(paired: Iterable[PairedPf]) -> list[tuple[PairedPf, Vf]]:
+    return [(p, vf) for p in paired if p.found for vf in p.found.vfs]
+
+
+def _demand_presence(host_name: str, paired: Iterable[PairedPf]) -> None:
+    """What is not there cannot be judged, and is no reason to say that all is well."""
+    if missing := [p.name for p in paired if p.found is None]:
+        raise CouldNotLook(f"{host_name}: {', '.join(missing)} not found, so this cannot be said of them")
+
+
+def _not_found(p: PairedPf, pfs: Iterable[Pf]) -> str:
+    if p.wanted.address is None:
+        there = ", ".join(name for pf in pfs for name in pf.netdevs) or "none"
+        return f"no PCI network function called {p.name}; there are {there}"
+    elsewhere = next((pf.address for pf in pfs if p.name in pf.netdevs), None)
+    return f"no network function at {p.wanted.address}" + (f"; {p.name} is at {elsewhere}" if elsewhere else "")
+
+
+def _misplaced(name: str, pf: Pf) -> list[str]:
+    by_index = {vf.index: vf.address for vf in pf.vfs}
+    count = pf.numvfs or 0
+    wrong = [f"{name} counts {count} VFs, but virtfn{i} is not there" for i in range(count) if i not in by_index]
+    own = PciAddress.parse(pf.address)
+    if own is None or pf.offset is None or pf.stride is None:
+        return wrong
+    for index, address in by_index.items():
+        place = vf_address(own, index, pf.offset, pf.stride)
+        if place != PciAddress.parse(address):
+            wrong.append(f"{name} VF {index} is at {address}, by its routing ID it must be at {place}")
+    return wrong
+
+
+def _stated(wanted: model.Vf) -> list[tuple[str, str | int | bool]]:
+    return [(name, getattr(wanted, name)) for name in _SETTINGS if getattr(wanted, name) is not None]
+
+
+def _setting(vf: Vf | None, name: str) -> str | int | bool | None:
+    value: str | int | bool | None = getattr(vf, "admin_mac" if name == "mac" else name, None)
+    return value
+
+
+def _because(p: PairedPf, vf: Vf | None) -> str:
+    """Why a value of the VF is not known."""
+    if p.found is None or vf is None:
+        return f" (there is no such {'PF' if p.found is None else 'VF'})"
+    return f" ({p.found.incomplete})" if p.found.incomplete else f" (driver {p.found.driver} does not report it)"
+
+
+def _word(value: str | int | bool) -> str:  # noqa: FBT001
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
