@@ -1,0 +1,71 @@
+"""Programs that the door starts and waits for, so that Ctrl-C ends them properly and in their own time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
+_FROM_THE_KERNEL = 0x80  # SI_KERNEL: the terminal sent it, and the whole foreground group has it already
+_PASSED_ON = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+_HEARD = _PASSED_ON | {signal.SIGCHLD}
+
+
+@dataclass
+class Child:
+    """A process that was started here, and what was heard while it ran."""
+
+    pid: int
+    interrupted: bool = False
+
+    def hear(self, event: signal.struct_siginfo) -> None:
+        """Hand a signal on, unless the terminal has given it to the child as well (twice would cut its clean-up)."""
+        if event.si_signo == signal.SIGINT:
+            self.interrupted = True
+        if event.si_signo in _PASSED_ON and event.si_code != _FROM_THE_KERNEL:
+            os.kill(self.pid, event.si_signo)
+
+    def status(self) -> int | None:
+        """Its exit status as a shell gives it, None while it runs; 130 when it was interrupted."""
+        pid, raw = os.waitpid(self.pid, os.WNOHANG)
+        if pid == 0:
+            return None
+        code = os.waitstatus_to_exitcode(raw)
+        if self.interrupted:
+            return INTERRUPTED
+        return code if code >= 0 else 128 - code
+
+
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    *,
+    every_s: float = 3600,
+    tick: Callable[[int], None] = lambda _pid: None,
+) -> int:
+    """Run a program to its end and give its exit status. `tick` is called with its pid about every so many seconds.
+
+    The child is told to end when the door is killed. Raises `OSError` when it cannot be started.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    try:
+        child = Child(_start(command, os.environ if environment is None else environment, before))
+        while True:
+            event = signal.sigtimedwait(_HEARD, every_s)
+            if event is not None:
+                child.hear(event)
+            status = child.status()
+            if status is not None:
+                return status
+            tick(child.pid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start(command: Sequence[str], environment: Mapping[str, str], mask: set[signal.Signals | int]) -> int:
+    setpriv = shutil.which("setpriv")
+    argv = [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else list(command)
+    return os.posix_spawnp(argv[0], argv, environment, setsigmask=mask)

@@ -1,0 +1,115 @@
+"""What `--help` says."""
+
+from __future__ import annotations
+
+EXIT_STATUSES = """\
+Exit status:
+  0  ready: every statement holds
+  1  something is broken, and the report says what, where it was read and what to do
+  4  the command line or the inventory cannot be used
+  5  nothing ran
+  6  nothing is broken, but something could not be looked at
+  130  interrupted"""
+
+OVERVIEW = f"""\
+vfproof proves that an SR-IOV host is fit to carry guests: its IOMMU, its VFs across reboots, its guests' NIC names,
+and their bonds when a link goes.
+
+  ./vfproof demo                    the main job on machines that are not there: nothing to set up, minutes to a report
+  ./vfproof check [HOST|GUEST ...]  compare hosts and guests with the inventory; reads only
+  ./vfproof drill [GUEST ...]       switch the active slave of a guest's bond, watch the wire, give it back
+  ./vfproof discover ssh://HOST     print an inventory of what is there now
+  ./vfproof compare BEFORE AFTER    two runs: what changed, and whether it matters
+  ./vfproof lab up|down|status|ssh|console   the embedded lab by hand
+  ./vfproof test                    the project's own tests
+
+  ./vfproof COMMAND --help          more about one of them
+
+The first hosts of your own:
+  cp inventory/example.yaml inventory.yaml    and keep, in an editor, what is true for your hosts
+  ./vfproof check                             the report is in reports/runs/
+
+Under check, drill and test stands plain pytest, and every option of it passes through:
+  ./vfproof check -k iommu -v --tb=short
+
+{EXIT_STATUSES}
+"""
+
+COMMANDS = {
+    "demo": f"""\
+./vfproof demo [TOPOLOGY] [pytest option ...]
+
+Boots the embedded lab, checks everything in it, drills its bonds, writes one report, says where that is, and takes the
+lab down again. It needs no SR-IOV hardware, no KVM and no network but a Debian mirror, from which it builds its
+machines on first use. Nothing outside its own network namespaces is touched.
+
+  TOPOLOGY   sriov (default): a KVM host with two SR-IOV PFs and a guest on its VFs
+             bond: a guest with a bond, and a neighbour; up in seconds
+
+  ./vfproof demo
+  ./vfproof demo bond -v
+
+{EXIT_STATUSES}
+""",
+    "check": f"""\
+./vfproof check [-i FILE] [HOST|GUEST ...] [test file ...] [pytest option ...]
+
+Reads hosts and guests, each over one connection and with one script that writes nothing, and compares them with the
+inventory. Without names, all of them. The report goes to reports/runs/<time>/report.html.
+
+  -i FILE              the inventory (default: inventory.yaml here)
+  --run-folder DIR     where report, results and evidence go
+  --advice-is-broken   what holds but deserves attention counts as broken
+
+  ./vfproof check                              everything
+  ./vfproof check -i site.yaml kvm-01          one host
+  ./vfproof check -k vf -v                     statements with 'vf' in their name
+  ./vfproof check checks/test_iommu.py         one file of statements; your own files work too
+  ./vfproof check --collect-only -q            which statements there are; touches no host
+
+{EXIT_STATUSES}
+""",
+    "drill": f"""\
+./vfproof drill [-i FILE] [GUEST ...] [pytest option ...]
+
+Switches the active slave of a guest's bond and back again, while a neighbour on the guest's network watches the wire,
+and judges what it saw against the inventory's budgets. Only guests with `drill: {{permitted: true}}` are touched. The
+guest arms its own undo timer before anything is switched, so that it comes back as it was even if this machine dies.
+
+  -i FILE              the inventory (default: inventory.yaml here)
+  --run-folder DIR     where report, capture and figures go
+
+  ./vfproof drill
+  ./vfproof drill guest-01 -v
+
+{EXIT_STATUSES}
+""",
+    "discover": """\
+./vfproof discover ssh://root@HOST ...
+
+Prints an inventory for what is there now. Not yet: comes with the check catalogue.
+""",
+    "lab": """\
+./vfproof lab up [TOPOLOGY] | down | status | ssh NODE [COMMAND ...] | console NODE
+
+The embedded lab by hand. `lab up` outlives its terminal; `lab down` leaves nothing behind.
+""",
+    "compare": """\
+./vfproof compare BEFORE AFTER
+
+Two runs, what changed between them, and whether it matters. Not yet: comes with before-and-after comparison.
+""",
+    "test": """\
+./vfproof test [test file ...] [pytest option ...]
+
+The project's own tests, those in the embedded lab included, and the time that each area took. What takes many minutes
+runs only with -m.
+
+  ./vfproof test
+  ./vfproof test tests/inventory -x
+  ./vfproof test -m "not lab and not long"     the fast ones
+  ./vfproof test -m long                       the slow ones
+
+Exit status: pytest's. 0 all passed, 1 some failed, 4 wrong usage, 5 none found, 130 interrupted.
+""",
+}

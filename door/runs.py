@@ -1,0 +1,73 @@
+"""The runs of pytest behind `check`, `drill` and `test`: which command line each of them is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from door import packages
+from door.children import run
+from door.words import Words, machines_and_paths
+from inventory.loading import InventoryError, load, select
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PLUGINS = ("checks.plugin", "failover.plugin", "reports.plugin")
+DEFAULT_INVENTORY = "inventory.yaml"
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command line that runs one of our modules, or pytest, with this Python."""
+    # -P as in the door itself: folders of the place where the user stands are not ours
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def pytest_command(
+    options: Sequence[str], paths: Sequence[str | Path], *, plugins: Sequence[str] = PLUGINS
+) -> list[str]:
+    """pytest with our configuration wherever the user stands. The plugins make our options known for any path."""
+    house = ["-c", str(REPOSITORY / "pyproject.toml"), "--rootdir", str(REPOSITORY)]
+    loaded = [word for plugin in plugins for word in ("-p", plugin)]
+    return python("pytest", *house, *loaded, *options, *map(str, paths))
+
+
+def check(words: Words) -> int:
+    """The read-only checks of the machines that are named, or of all."""
+    return run(inventory_run(words, REPOSITORY / "checks"))
+
+
+def drill(words: Words) -> int:
+    """The drills of the guests that are named, or of all that permit it."""
+    return run(inventory_run(words, REPOSITORY / "failover", "--drill"))
+
+
+def inventory_run(words: Words, rows: Path, *more: str) -> list[str]:
+    """pytest's command line for these rows. Raises `InventoryError` for a bad inventory or an unknown name."""
+    file = words.inventory or DEFAULT_INVENTORY
+    if words.inventory is None and not Path(file).exists():
+        raise InventoryError(
+            [
+                f"there is no {file} here; name one with -i FILE, or make one: "
+                f"cp {REPOSITORY / 'inventory' / 'example.yaml'} {file}, and edit it"
+            ]
+        )
+    inventory = load(file)
+    names, paths = machines_and_paths(words.others, {*inventory.hosts, *inventory.guests}, REPOSITORY)
+    select(inventory, names)
+    only = [word for name in dict.fromkeys(names) for word in ("--only", name)]
+    return pytest_command(["--inventory", file, *more, *only, *words.options], paths or [rows])
+
+
+def test(words: Words) -> int:
+    """The project's own tests, with the time that each area takes."""
+    marks = words.value_of("-m")
+    if not words.others and "not lab" not in (marks or ""):
+        packages.provide(packages.TESTS, "the project's tests, in an embedded lab,")
+    return run(own_tests(words))
+
+
+def own_tests(words: Words) -> list[str]:
+    """pytest's command line for the project's own tests: what takes minutes only when `-m` asks for it."""
+    _, paths = machines_and_paths(words.others, (), REPOSITORY)
+    marks = [] if words.value_of("-m") is not None else ["-m", "not long"]
+    return pytest_command([*marks, *words.options], paths or [REPOSITORY / "tests"], plugins=["door.areas"])
