@@ -7,8 +7,10 @@ from pathlib import PurePosixPath
 
 from checks.bundle import Bundle, UnexpectedOutput
 from checks.facts import nics
+from checks.facts.known import attempt
 from checks.facts.nics import Nic, number
 from checks.linux.bonding import option_name
+from checks.outcome import CouldNotLook
 from checks.source import Attributes, File, Source
 
 SOURCES: tuple[Source, ...] = (
@@ -42,7 +44,7 @@ class Bond:
     """One bond. Options in the kernel's words, unknown ones as they are; times in ms.
 
     `peer_notif_delay`: None on kernels before 5.3, which have no such option. `primary`, `active_slave`: None for none.
-    `vlans`: the VLAN interfaces on it. `bridge`: the bridge (or other master) that it is a port of.
+    `vlans`: the VLAN interfaces on it, or why they are not known. `bridge`: the bridge it is a port of.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Bond:
     active_slave: str | None
     mii_status: str
     slaves: tuple[Slave, ...]
-    vlans: tuple[Nic, ...] = ()
+    vlans: tuple[Nic, ...] | CouldNotLook = ()
     bridge: Nic | None = None
 
 
@@ -74,10 +76,11 @@ def parse(bundle: Bundle) -> tuple[Bond, ...]:
     """
     found = nics.parse(bundle)
     names = sorted(PurePosixPath(path).parts[4] for path in bundle.texts("/sys/class/net/*/bonding/mode"))
-    return tuple(_bond(bundle, name, found) for name in names)
+    vlans = attempt(lambda: _vlans(bundle, found))
+    return tuple(_bond(bundle, name, found, vlans) for name in names)
 
 
-def _bond(bundle: Bundle, name: str, found: tuple[Nic, ...]) -> Bond:
+def _bond(bundle: Bundle, name: str, found: tuple[Nic, ...], vlans: tuple[Nic, ...] | CouldNotLook) -> Bond:
     directory = f"/sys/class/net/{name}/bonding"
     by_name = {nic.name: nic for nic in found}
     if (own := by_name.get(name)) is None:
@@ -102,9 +105,14 @@ def _bond(bundle: Bundle, name: str, found: tuple[Nic, ...]) -> Bond:
         mii_status=_word(bundle, f"{directory}/mii_status"),
         # By their `master` links: the list in `slaves` is cut short at a page ("++more++").
         slaves=tuple(_slave(bundle, nic) for nic in sorted(found, key=lambda nic: nic.name) if nic.master == name),
-        vlans=tuple(nic for nic in found if nic.lower == name and nic.kind == "vlan"),
+        vlans=vlans if isinstance(vlans, CouldNotLook) else tuple(nic for nic in vlans if nic.lower == name),
         bridge=by_name.get(own.master) if own.master else None,
     )
+
+
+def _vlans(bundle: Bundle, found: tuple[Nic, ...]) -> tuple[Nic, ...]:
+    nics.links_by_name(bundle)  # raises where nothing tells which interfaces are VLANs
+    return tuple(nic for nic in found if nic.kind == "vlan")
 
 
 def _slave(bundle: Bundle, nic: Nic) -> Slave:

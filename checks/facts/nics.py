@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from checks.bundle import Bundle, UnexpectedOutput
+from checks.facts.known import attempt
+from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Source
 
 IP_LINK = "ip -d -j link show"
@@ -49,8 +51,8 @@ class Nic:
     """One network interface.
 
     `permanent_mac`: the one the hardware (or the PF) gave it; a bond may have put another one in use as `mac`.
-    `kind`: what rtnetlink calls a virtual one (bond, vlan, bridge, veth); None for hardware, and without `ip`.
-    `lower`, `vlan_id`: what a VLAN interface stands on, and its id. `addresses`: None when `ip` is not there to tell.
+    `kind`: what rtnetlink calls a virtual one (bond, vlan, bridge, veth); None for hardware, and where `ip` is silent.
+    `lower`, `vlan_id`: what a VLAN interface stands on, and its id. `addresses`: or why they are not known.
     `udev`: its properties in udev's database; empty when udev does not know it.
     `ifnames_off`: the kernel command line has net.ifnames=0, so udev keeps the kernel's names.
     """
@@ -67,7 +69,7 @@ class Nic:
     kind: str | None = None
     lower: str | None = None
     vlan_id: int | None = None
-    addresses: tuple[Address, ...] | None = None
+    addresses: tuple[Address, ...] | CouldNotLook = ()
     udev: Mapping[str, str] | None = None
     ifnames_off: bool = False
 
@@ -81,7 +83,9 @@ class _LinkInfo(BaseModel):
     info_data: dict[str, Any] | None = None
 
 
-class _Link(BaseModel):
+class Link(BaseModel):
+    """One entry of `ip -d -j link show`, as far as facts need it."""
+
     ifname: str | None = None
     link: str | None = None
     permaddr: str | None = None
@@ -100,7 +104,7 @@ class _Addressed(BaseModel):
     addr_info: list[_AddressInfo] = []
 
 
-_LINKS = TypeAdapter(list[_Link])
+_LINKS = TypeAdapter(list[Link])
 _ADDRESSED = TypeAdapter(list[_Addressed])
 
 
@@ -110,12 +114,24 @@ def parse(bundle: Bundle) -> tuple[Nic, ...]:
     Source: sysfs (Documentation/ABI/testing/sysfs-class-net), `ip -json` of iproute2, /run/udev/data of systemd.
     Raises UnexpectedOutput when one of them does not have its known shape.
     """
-    links = _links(bundle)
-    addresses = _addresses(bundle)
+    links = attempt(lambda: links_by_name(bundle))
+    known_links = {} if isinstance(links, CouldNotLook) else links
+    addresses = attempt(lambda: _addresses(bundle))
     off = _ifnames_off(bundle.text("/proc/cmdline"))
     names = sorted(PurePosixPath(path).parts[4] for path in bundle.texts("/sys/class/net/*/address"))
-    nics = (_nic(bundle, name, links.get(name, _Link()), addresses, ifnames_off=off) for name in names)
+    nics = (_nic(bundle, name, known_links.get(name, Link()), addresses, ifnames_off=off) for name in names)
     return tuple(sorted(nics, key=lambda nic: nic.ifindex))
+
+
+def links_by_name(bundle: Bundle) -> dict[str, Link]:
+    """What `ip` says of every link. Raises CouldNotLook when there is no such program, or it prints something else."""
+    text = bundle.output(IP_LINK)
+    if text is None:
+        raise CouldNotLook(f"{bundle.machine}: there is no 'ip' program, which tells VLANs and their ids")
+    try:
+        return {link.ifname: link for link in _LINKS.validate_json(text) if link.ifname}
+    except ValidationError as error:
+        raise UnexpectedOutput(f"{bundle.machine}: '{IP_LINK}': {_reason(error)}") from None
 
 
 def number(bundle: Bundle, path: str) -> int:
@@ -127,7 +143,12 @@ def number(bundle: Bundle, path: str) -> int:
 
 
 def _nic(
-    bundle: Bundle, name: str, link: _Link, addresses: dict[str, tuple[Address, ...]] | None, *, ifnames_off: bool
+    bundle: Bundle,
+    name: str,
+    link: Link,
+    addresses: dict[str, tuple[Address, ...]] | CouldNotLook,
+    *,
+    ifnames_off: bool,
 ) -> Nic:
     directory = f"/sys/class/net/{name}"
     mac = (bundle.text(f"{directory}/address") or "").strip().lower()
@@ -147,26 +168,16 @@ def _nic(
         kind=info.info_kind,
         lower=link.link,
         vlan_id=_vlan_id(bundle, name, info),
-        addresses=None if addresses is None else addresses.get(name, ()),
+        addresses=addresses if isinstance(addresses, CouldNotLook) else addresses.get(name, ()),
         udev=_udev(bundle.text(f"/run/udev/data/n{ifindex}")),
         ifnames_off=ifnames_off,
     )
 
 
-def _links(bundle: Bundle) -> dict[str, _Link]:
-    text = bundle.output(IP_LINK)
-    if text is None:
-        return {}
-    try:
-        return {link.ifname: link for link in _LINKS.validate_json(text) if link.ifname}
-    except ValidationError as error:
-        raise UnexpectedOutput(f"{bundle.machine}: '{IP_LINK}': {_reason(error)}") from None
-
-
-def _addresses(bundle: Bundle) -> dict[str, tuple[Address, ...]] | None:
+def _addresses(bundle: Bundle) -> dict[str, tuple[Address, ...]]:
     text = bundle.output(IP_ADDRESS)
     if text is None:
-        return None
+        raise CouldNotLook(f"{bundle.machine}: there is no 'ip' program, which tells addresses")
     try:
         found = _ADDRESSED.validate_json(text)
         return {one.ifname: tuple(map(_address, filter(_is_whole, one.addr_info))) for one in found if one.ifname}

@@ -143,6 +143,17 @@ def predicted_outage(
     return Outage(poll + miimon + downdelay + announce, f"{told}; then miimon, downdelay and the first notification")
 
 
+def refused_mac(fail_over_mac: str) -> str:
+    """Why a second VF cannot join a bond in this setting, for a person.
+
+    Source: bond_enslave; igb, ixgbe, i40e: a PF refuses a MAC change of a VF with an administrative MAC and no trust.
+    """
+    return (
+        f"with fail_over_mac={fail_over_mac} the bond writes MACs into its slaves, and a PF refuses that for a VF whose"
+        " MAC it has set and does not trust (guest's log: 'Error ... calling set_mac_address'), so the VF cannot join"
+    )
+
+
 def option_name(text: str) -> str:
     """The word in an option that sysfs prints as `<name> <number>` (`active-backup 1`); unknown words come back as is.
 
