@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from checks.linux.bonding import Notifications
 from failover.bond_state import BondState
@@ -76,7 +76,6 @@ class DrillResult:
     """What the guest said when it was asked to give the state back."""
     armed: str = ""
     """The undo timer that was armed."""
-    notes: tuple[str, ...] = ()
-    evidence: tuple[tuple[str, str], ...] = field(default=())
+    evidence: tuple[tuple[str, str], ...] = ()
     """Label and path inside the run folder."""
-    figures: tuple[tuple[str, str], ...] = field(default=())
+    figures: tuple[tuple[str, str], ...] = ()

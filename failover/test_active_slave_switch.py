@@ -38,6 +38,7 @@ def test_switch_is_carried_out(guest_name: str, measured: DrillResult) -> None:
     assert not wrong, f"{guest_name}: {measured.bond}: {wrong}"
 
 
+@pytest.mark.usefixtures("numbers_noted")
 def test_traffic_is_back_in_time(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:
     """Traffic to the guest flows again within the budget after a switch.
 

@@ -1,0 +1,92 @@
+"""The guest's side of a drill: read its bond, arm the way back, switch, give back.
+
+CouldNotMeasure
+  Refused                 the guest does not let itself be drilled now: it is locked, or no undo timer can be armed
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from failover import bond_state
+from failover.bond_state import BondState, parse_lines
+from failover.frames import Tokens
+from failover.places import CouldNotMeasure, Place, script
+from failover.result import SwitchRecord
+
+SCRIPT_DEADLINE_S = 20
+
+
+class Refused(CouldNotMeasure):
+    """The guest does not let itself be drilled now."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrilledGuest:
+    """A guest whose bond is drilled."""
+
+    name: str
+    place: Place
+    bond: str
+    sudo: bool
+
+    def state(self) -> BondState:
+        """Its bond as it is now. Raises `UnexpectedState`, or what its connection raises."""
+        return bond_state.parse(self.bond, self._run("bond_state.sh", self.bond))
+
+    def arm(self, token: str, give_back_after_s: int) -> str:
+        """Lock the bond against other drills and arm the timer that restores the active slave; says which timer.
+
+        Raises `Refused` when another drill holds the lock, or no timer can be armed and read back as alive.
+        """
+        said = parse_lines(self._run("arm.sh", self.bond, token, str(give_back_after_s)))
+        if "armed" not in said:
+            raise Refused(said.get("refused", "the undo timer could not be armed"))
+        return said["armed"] + (" (after a drill that died was cleaned up)" if "taken_over" in said else "")
+
+    def give_back(self, token: str) -> str:
+        """Restore the active slave, then disarm the timer and open the lock; says how it went."""
+        return parse_lines(self._run("give_back.sh", self.bond, token)).get("given_back", "no answer")
+
+    def switch(self, slave: str, way: str, observer_address: str, tokens: Tokens) -> SwitchRecord:
+        """Make a slave the active one, between two marker frames to the observer.
+
+        Raises `CouldNotMeasure` when the wanted way to switch does not exist on the guest.
+        """
+        words = (self.bond, slave, way, observer_address, tokens.before.decode(), tokens.after.decode())
+        said = parse_lines(self._run("switch.sh", *words, run_by="bash"))
+        if "missing" in said:
+            raise CouldNotMeasure(f"{self.name}: there is no {said['missing']} on the guest to switch with")
+        return SwitchRecord(
+            way=said["way"],
+            marker=said["marker"],
+            status=int(said["status"]),
+            message=said.get("message", ""),
+            active_before=said["active_before"],
+            active_after=said["active_after"],
+            mac_after=said["mac_after"].lower(),
+            took_ms=(float(said["done_at"]) - float(said["commanded_at"])) * 1000,
+        )
+
+    def _run(self, name: str, *arguments: str, run_by: str = "sh") -> str:
+        return self.place.run(script(name, *arguments, run_by=run_by, sudo=self.sudo), SCRIPT_DEADLINE_S)
+
+
+def why_not(state: BondState, wanted_slaves: tuple[str, ...]) -> str | None:
+    """Why this bond may not be drilled now; None when it may."""
+    if state.mode != "active-backup":
+        return f"its mode is {state.mode}; only active-backup has an active slave to switch"
+    if missing := sorted(set(wanted_slaves) - {slave.nic for slave in state.slaves}):
+        return f"it is degraded: {', '.join(missing)} of the inventory is not a slave of it"
+    if len(state.slaves) < 2:
+        return f"it has {len(state.slaves)} slave{'' if len(state.slaves) == 1 else 's'}; a failover needs two"
+    if down := [f"{slave.nic} ({slave.mii_status})" for slave in state.slaves if slave.mii_status != "up"]:
+        return f"it is degraded: no link on {', '.join(down)}"
+    if state.slave(state.active_slave) is None:
+        return "it has no active slave"
+    return None
+
+
+def other_slave(state: BondState) -> str:
+    """The slave to switch to: the first that is not active."""
+    return next(slave.nic for slave in state.slaves if slave.nic != state.active_slave)

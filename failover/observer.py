@@ -1,0 +1,168 @@
+"""The neighbour that watches: what it can do, its probes, its own neighbour entries.
+
+CouldNotMeasure
+  ObserverNotReady        the observer lacks an interface, an address, a program or a right
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
+from typing import Any, BinaryIO
+
+from failover.bond_state import parse_lines
+from failover.capture import Capture, capture_filter
+from failover.frames import Tokens
+from failover.places import CouldNotMeasure, Place, Process, script
+from failover.result import NeighbourMove
+from failover.timeline import Announced, Scene, Switched
+
+LOOK_DEADLINE_S = 20
+
+
+class ObserverNotReady(CouldNotMeasure):
+    """The observer lacks an interface, an address, a program or a right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """An observer that has been looked at and can watch."""
+
+    name: str
+    place: Place
+    interface: str
+    sudo: bool
+    networks: tuple[str, ...]
+    """Its own addresses with their prefix lengths."""
+    vlans: frozenset[int]
+    """VLAN ids of its own VLAN interfaces over `interface`."""
+
+    def address_towards(self, address: str) -> str | None:
+        """Its own address on the network of this one; None when it has none there."""
+        other = ip_address(address)
+        for text in self.networks:
+            own = ip_interface(text)
+            if own.version == other.version and other in own.network and not own.is_link_local:
+                return str(own.ip)
+        return None
+
+    def probed(self, announced: Sequence[Announced]) -> tuple[str, ...]:
+        """The guest's addresses to probe: the first IPv4 and the first IPv6 one on a network of its own."""
+        near = [each for each in announced if each.vlan < 0 and self.address_towards(each.address)]
+        firsts = {each.by: each.address for each in reversed(near)}
+        return tuple(firsts[by] for by in ("GARP", "NA") if by in firsts)
+
+    def capture(self, addresses: Sequence[str], tokens: Tokens, evidence: BinaryIO) -> Capture:
+        """A capture that has begun to start."""
+        terms = capture_filter(addresses)
+        return Capture(self.place, self.interface, terms, tokens, evidence, sudo=self.sudo)
+
+
+def look(name: str, place: Place, interface: str, *, sudo: bool) -> Watcher:
+    """Look at the observer. Raises `ObserverNotReady`, or what its connection raises."""
+    said = parse_lines(place.run(script("observer_state.sh", interface, sudo=sudo), LOOK_DEADLINE_S))
+    for program, package in (("ip", "iproute2"), ("tcpdump", "tcpdump"), ("ping", "iputils-ping")):
+        if program not in said:
+            raise ObserverNotReady(f"observer {name}: has no {program} (Debian's package {package})")
+    links = json.loads(said.get("addresses") or "[]")
+    if not links:
+        raise ObserverNotReady(f"observer {name}: there is no interface {interface}")
+    if "UP" not in links[0].get("flags", []):
+        raise ObserverNotReady(f"observer {name}: interface {interface} is down")
+    return Watcher(name, place, interface, sudo, _networks(links[0]), _vlans(interface, said.get("vlans") or "[]"))
+
+
+def _networks(link: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{each['local']}/{each['prefixlen']}" for each in link.get("addr_info", []))
+
+
+def _vlans(interface: str, text: str) -> frozenset[int]:
+    return frozenset(
+        int(link["linkinfo"]["info_data"]["id"])
+        for link in json.loads(text)
+        if link.get("link") == interface and "info_data" in link.get("linkinfo", {})
+    )
+
+
+class Program:
+    """One of our programs on the observer, its words collected as they come."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._words = {"out": "", "err": ""}
+        self._threads = [
+            threading.Thread(target=self._read, args=(stream, key), name=f"observer's {key}", daemon=True)
+            for stream, key in ((process.stdout, "out"), (process.stderr, "err"))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self._words["out"]
+
+    @property
+    def complaint(self) -> str:
+        """The last line that it complained."""
+        lines = self._words["err"].strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def stop(self, deadline_s: float = 5) -> None:
+        """End it, and wait until all its words are here."""
+        self._process.end()
+        for thread in self._threads:
+            thread.join(deadline_s)
+        self._process.close()
+
+    def _read(self, stream: Any, key: str) -> None:
+        for line in stream:
+            self._words[key] += line.decode(errors="replace")
+
+
+def start_probes(watcher: Watcher, address: str, interval_ms: float, for_s: float, tokens: Tokens) -> Program:
+    """Numbered ICMP echo requests to an address, one per interval, for so long at most. The guest needs nothing."""
+    words = ["ping", "-n", "-q", "-i", f"{interval_ms / 1000:.4f}", "-w", f"{for_s:.0f}"]
+    words += ["-p", tokens.probe.hex(), "-I", watcher.interface, address]
+    return Program(watcher.place.start(script("supervise.sh", *words, sudo=watcher.sudo)))
+
+
+def watch_neighbour(watcher: Watcher, address: str, for_s: float) -> Program:
+    """Print the observer's neighbour entry for an address, with its clock, whenever it changes. Reads only."""
+    arguments = (watcher.interface, address, f"{for_s:.0f}")
+    body = script("neighbour.sh", *arguments).decode()
+    return Program(watcher.place.start(script("supervise.sh", "sh", "-c", body)))
+
+
+def moved(output: str, address: str, scene: Scene, switched: Switched) -> NeighbourMove:
+    """What `neighbour.sh` saw of one entry around one switch."""
+    before = after = ""
+    moved_after_ms: float | None = None
+    for at_ns, mac in _entries(output):
+        if at_ns <= switched.at_ns:
+            before = mac or before
+        elif mac == scene.new_mac and moved_after_ms is None:
+            moved_after_ms = (at_ns - switched.at_ns) / 1e6
+        after = mac
+    return NeighbourMove(address, before, after, moved_after_ms)
+
+
+def latest_mac(output: str) -> str:
+    """The MAC in the last entry that `neighbour.sh` printed; empty when it has none."""
+    entries = _entries(output)
+    return entries[-1][1] if entries else ""
+
+
+def _entries(output: str) -> list[tuple[int, str]]:
+    """Time and MAC of every entry; a MAC is empty while the entry has none (INCOMPLETE, FAILED, or no entry)."""
+    found = []
+    for line in output.splitlines():
+        stamp, _, entry = line.partition(" ")
+        seconds, _, fraction = stamp.partition(".")
+        words = entry.split()
+        mac = words[words.index("lladdr") + 1].lower() if "lladdr" in words[:-1] else ""
+        found.append((int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or "0"), mac))
+    return found

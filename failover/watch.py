@@ -1,0 +1,157 @@
+"""What runs on the observer during a drill, and what a running drill waits for."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from checks.linux.bonding import Notifications
+from failover.capture import Capture
+from failover.frames import Frame, Kind, Tokens
+from failover.observer import Program, Watcher, latest_mac, moved, start_probes, watch_neighbour
+from failover.places import CouldNotMeasure
+from failover.result import NeighbourMove, SwitchRecord
+from failover.timeline import SETTLED_NS, Announced, Scene, Switched, count_announcements, find_switch
+
+BASELINE_S = 1.0
+START_DEADLINE_S = 15
+"""Until the capture listens, and again until every probed address has answered."""
+MARKER_DEADLINE_S = 0.5
+NOTIFY_SLACK_S = 0.5
+STEADY_NS = 500_000_000
+
+
+@dataclass(slots=True)
+class Watch:
+    """Capture, probes and neighbour entries on the observer. `dropped` is known once it has been stopped."""
+
+    watcher: Watcher
+    tokens: Tokens
+    announced: tuple[Announced, ...]
+    probed: tuple[str, ...]
+    capture: Capture
+    probes: tuple[Program, ...] = ()
+    neighbours: dict[str, Program] = field(default_factory=dict)
+    dropped: int | None = None
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def stop(self) -> None:
+        """End every program. Raises `CaptureFailed` when the capture does not say what it dropped."""
+        self.stack.close()
+
+    def let_pass(self, seconds: float) -> None:
+        """Let the wire's time pass while the capture is alive: nothing is waited for but frames."""
+        until = time.monotonic() + seconds
+        self.capture.wait_until(lambda: time.monotonic() >= until, seconds + 1)
+
+    def frames_since(self, first: int) -> list[Frame]:
+        """The frames of one window, which began when `first` frames had been seen."""
+        return self.capture.frames[first:]
+
+    def switched(self, first: int, asked_ns: int, returned_ns: int, record: SwitchRecord) -> Switched:
+        """When the switch was commanded: by the guest's marker frame, else between our asking and its answer.
+
+        Our own times are monotonic.
+        """
+        if record.marker != "none":
+            self.capture.wait_until(lambda: find_switch(self.frames_since(first)) is not None, MARKER_DEADLINE_S)
+        if marked := find_switch(self.frames_since(first)):
+            return marked
+        by = f"the controller's clock, ± {(returned_ns - asked_ns) / 1e6:.0f} ms"
+        return Switched(self.capture.observer_ns(asked_ns), self.capture.observer_ns(returned_ns), by)
+
+    def settle(self, first: int, scene: Scene, expected: Notifications, ends: float) -> None:
+        """Wait until traffic is steady, neighbours have moved and announcements are through; until `ends` at most.
+
+        Then a little longer: one announcement too many would come one gap later, and the youngest probes are to be
+        answered.
+        """
+        announcing_until = time.monotonic() + notify_s(expected)
+
+        def settled() -> bool:
+            frames = self.frames_since(first)
+            counts = count_announcements(frames, scene).values()
+            announced = all(count >= expected.usual.stop - 1 for count in counts)
+            learnt = all(latest_mac(program.output) == scene.new_mac for program in self.neighbours.values())
+            return (announced or time.monotonic() > announcing_until) and learnt and steady(frames, scene.probed)
+
+        self.capture.wait_until(settled, max(0.0, ends - time.monotonic()))
+        more_s = max(expected.later_gap.high_ms if expected.later_gap else 0, SETTLED_NS / 1e6) / 1000 + 0.1
+        self.let_pass(min(more_s, max(0.0, ends - time.monotonic())))
+
+    def visible(self) -> tuple[Announced, ...]:
+        """The announced addresses that this place allows to see: untagged, of its own VLANs, or of a tag seen."""
+        tags = {frame.vlan for frame in self.capture.frames} | self.watcher.vlans
+        return tuple(each for each in self.announced if each.vlan < 0 or each.vlan in tags)
+
+    def moves(self, scene: Scene, switched: Switched) -> tuple[NeighbourMove, ...]:
+        """What the observer's own neighbour entries did around one switch."""
+        return tuple(moved(program.output, address, scene, switched) for address, program in self.neighbours.items())
+
+
+def start(watcher: Watcher, announced: tuple[Announced, ...], interval_ms: float, for_s: float, to: BinaryIO) -> Watch:
+    """Capture and probes, proven to work: the capture has seen our own probes, and the guest has answered them.
+
+    `to` gets the capture's bytes. Raises `CouldNotMeasure` with the reason when something does not work.
+    """
+    probed = watcher.probed(announced)
+    if not probed:
+        own = ", ".join(watcher.networks) or "it has none"
+        guests = ", ".join(map(str, announced)) or "none"
+        raise CouldNotMeasure(
+            f"observer {watcher.name}: no address of {watcher.interface} ({own}) is on a "
+            f"network of the guest's ({guests})"
+        )
+    tokens = Tokens.fresh()
+    with ExitStack() as stack:
+        capture = watcher.capture([each.address for each in announced], tokens, to)
+        watch = Watch(watcher, tokens, announced, probed, capture)
+        stack.callback(_stop_capture, watch)
+        capture.wait_until_listening(START_DEADLINE_S)
+        for address in probed:
+            watch.probes += (start_probes(watcher, address, interval_ms, for_s, tokens),)
+            stack.callback(watch.probes[-1].stop)
+            watch.neighbours[address] = watch_neighbour(watcher, address, for_s)
+            stack.callback(watch.neighbours[address].stop)
+        _wait_for_answers(watch)
+        watch.stack = stack.pop_all()
+    return watch
+
+
+def _stop_capture(watch: Watch) -> None:
+    watch.dropped = watch.capture.stop()
+
+
+def _wait_for_answers(watch: Watch) -> None:
+    def silent() -> list[str]:
+        seen = {frame.address for frame in watch.capture.frames if frame.kind is Kind.ECHO_REPLY}
+        return sorted(set(watch.probed) - seen)
+
+    if watch.capture.wait_until(lambda: not silent(), START_DEADLINE_S):
+        return
+    if any(frame.kind is Kind.ECHO_REQUEST for frame in watch.capture.frames):
+        raise CouldNotMeasure(f"{', '.join(silent())} did not answer the observer before anything was switched")
+    why = next((program.complaint for program in watch.probes if program.complaint), "ping says nothing")
+    raise CouldNotMeasure(f"observer {watch.watcher.name}: no probe was sent to {', '.join(silent())}: {why}")
+
+
+def notify_s(expected: Notifications) -> float:
+    """Seconds from the switch until the last announcement has been sent, at the latest."""
+    gap_ms = max((gap.high_ms for gap in (expected.first_gap, expected.later_gap) if gap is not None), default=0)
+    return expected.usual.stop * gap_ms / 1000 + NOTIFY_SLACK_S
+
+
+def steady(frames: list[Frame], probed: tuple[str, ...]) -> bool:
+    """Whether every probe of the last half second but the youngest has been answered, by every address."""
+    if not frames:
+        return False
+    now = frames[-1].at_ns
+    answered = {(frame.address, frame.sequence) for frame in frames if frame.kind is Kind.ECHO_REPLY}
+    recent = [
+        (frame.towards, frame.sequence)
+        for frame in frames
+        if frame.kind is Kind.ECHO_REQUEST and now - STEADY_NS - SETTLED_NS < frame.at_ns < now - SETTLED_NS
+    ]
+    return {address for address, _ in recent} >= set(probed) and all(each in answered for each in recent)

@@ -1,0 +1,100 @@
+"""The way back on the guest: its scripts run here, on a bond that is two files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from checks.local import LocalConnection
+from failover.guest import DrilledGuest, Refused
+from failover.places import Place
+
+pytestmark = pytest.mark.skipif(
+    Path("/run/systemd/system").is_dir(), reason="under systemd the timer is systemd's; this is about the other one"
+)
+
+
+@pytest.fixture
+def active(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file that holds the active slave of a bond, the lock in a place of its own."""
+    file = tmp_path / "net/bond0/bonding/active_slave"
+    file.parent.mkdir(parents=True)
+    file.write_text("eth0\n")
+    monkeypatch.setenv("VFPROOF_NET", str(tmp_path / "net"))
+    monkeypatch.setenv("VFPROOF_RUN", str(tmp_path / "run"))
+    yield file
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+@pytest.fixture
+def guest() -> DrilledGuest:
+    return DrilledGuest("guest-1", Place(LocalConnection("guest-1")), "bond0", sudo=False)
+
+
+def waiter(armed: str) -> int:
+    return int(armed.removeprefix("detached shell ").split()[0])
+
+
+def wait_for(condition: Callable[[], bool], deadline_s: float) -> bool:
+    until = time.monotonic() + deadline_s
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.02)
+    return condition()
+
+
+def gone(number: int) -> bool:
+    try:
+        return b"undo" not in Path(f"/proc/{number}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return True
+
+
+def test_giving_back_restores_disarms_and_unlocks(guest: DrilledGuest, active: Path) -> None:
+    number = waiter(guest.arm("one", 60))
+    assert not gone(number)
+    active.write_text("eth1\n")
+    assert guest.give_back("one") == "yes"
+    assert active.read_text() == "eth0\n"
+    assert wait_for(lambda: gone(number), 2)
+
+
+def test_the_timer_restores_when_nobody_else_does(guest: DrilledGuest, active: Path) -> None:
+    guest.arm("one", 1)
+    active.write_text("eth1\n")
+    assert wait_for(lambda: active.read_text() == "eth0\n", 5)
+    assert wait_for(lambda: guest.give_back("one") == "the timer had done it already", 2)
+
+
+def test_a_second_drill_is_refused_while_the_first_lives(guest: DrilledGuest, active: Path) -> None:
+    guest.arm("one", 60)
+    with pytest.raises(Refused, match=r"another drill holds .*bond0 \(one\)"):
+        guest.arm("two", 60)
+    assert guest.give_back("two") == "the timer had done it already"
+    assert guest.give_back("one") == "yes"
+
+
+def test_the_lock_of_a_dead_drill_is_taken_over_and_its_state_restored(guest: DrilledGuest, active: Path) -> None:
+    number = waiter(guest.arm("one", 60))
+    active.write_text("eth1\n")
+    os.killpg(number, signal.SIGKILL)
+    assert wait_for(lambda: gone(number), 2)
+    assert "cleaned up" in guest.arm("two", 60)
+    assert active.read_text() == "eth0\n"
+    assert guest.give_back("two") == "yes"
+
+
+def test_a_bond_that_may_not_be_written_is_refused(guest: DrilledGuest, active: Path) -> None:
+    active.unlink()
+    with pytest.raises(Refused, match="cannot be written"):
+        guest.arm("one", 60)
+
+
+def test_a_bond_without_an_active_slave_is_refused(guest: DrilledGuest, active: Path) -> None:
+    active.write_text("\n")
+    with pytest.raises(Refused, match="no active slave"):
+        guest.arm("one", 60)
