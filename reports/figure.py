@@ -20,7 +20,7 @@ MarkKind = Literal["garp", "na", "switch", "mac", "marker"]
 # Okabe and Ito's colours, told apart with every common kind of colour blindness; shape and lane say the same again.
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#00795A", "#9A4A80", "#E69F00"
 INK, FAINT = "#1f2933", "#d9dee4"
-LABEL_LIMIT = 48
+LABEL_LIMIT = 44
 TITLE_LIMIT = 110
 DRAWN_TOO = "→←↔…–—≥≤"  # the font has a glyph for Latin-1 and for these
 TICK = 0.32
@@ -104,10 +104,12 @@ def _saved(figure: Figure, form: Literal["svg", "png"]) -> bytes:
 
 
 def _clean(text: str, limit: int = LABEL_LIMIT) -> str:
-    """Text from a host as something the font and any XML parser takes."""
-    return "".join(
+    """Text from a host as something the font and any XML parser takes, and short enough to stand in its place."""
+    drawable = (
         char if char < "\u0100" or char in DRAWN_TOO else f"\\u{ord(char):04x}" for char in printable(text, limit)
     )
+    cleaned = "".join(drawable)
+    return cleaned if len(cleaned) <= limit else f"{cleaned[: limit - 1]}…"
 
 
 def _lanes(picture: TimelinePicture) -> list[_Lane]:

@@ -135,7 +135,7 @@ def _kind(row: Row) -> FindingKind | None:
 
 def _finding(kind: FindingKind, same: Sequence[Row]) -> Finding:
     first = same[0]
-    statement = first.statement if len(same) == 1 else f"{first.statement} (and {len(same) - 1} more)"
+    statement = first.statement if len(same) == 1 else f"{first.statement} And {len(same) - 1} more statements."
     return Finding(
         outcome=kind,
         machine=first.machine,

@@ -23,13 +23,13 @@ from reports.run_folder import RunFolder
 from reports.text import printable
 
 SYNC_EVERY_S = 1.0
-REFRESH_EVERY_S = 2.0
+REFRESH_EVERY_S = 0.5
 PACKAGES = ("pytest", "pytest-html", "pytest-testinfra", "paramiko", "scapy", "pydantic", "matplotlib")
 
 
 @dataclass
 class Recorder:
-    """The rows of one run, in `results.jsonl` at once, in `results.json` every few seconds and at the end."""
+    """The rows of one run, in `results.jsonl` at once, in `results.json` from time to time and at the end."""
 
     folder: RunFolder
     run: Run
@@ -82,9 +82,9 @@ class Recorder:
 
     def machines(self) -> tuple[Machine, ...]:
         """Readiness per machine for the rows so far."""
-        incomplete = self.run.ended_by
-        if self.run.finished is None:
-            incomplete = "the run has not come to its end"
+        incomplete = ""
+        if self.run.finished is None or self.run.ended_by:
+            incomplete = "the run did not come to its end, so not everything was judged"
         return readiness.machines(list(self.rows.values()), self.host_of, self.facts, incomplete=incomplete)
 
     def results(self) -> Results:

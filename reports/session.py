@@ -65,6 +65,7 @@ class Reporting:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note how many statements there are to judge."""
         self._recorder.update_run(collected=len(session.items))
+        self._leave_page()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file of checks that cannot be loaded is a row: nothing is known of what it would have judged."""
@@ -87,7 +88,7 @@ class Reporting:
             self._ended_by = str(excinfo.value)
         else:
             at = f" while judging {self._recorder.judging}" if self._recorder.judging else ""
-            self._ended_by = f"interrupted{at}"
+            self._ended_by = f"interrupted by {str(excinfo.value) or 'Ctrl-C'}{at}"
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """A fault in a plugin; its last line says which."""
@@ -175,12 +176,20 @@ class Reporting:
         self._page.title = top.title(results)
         summary.append(top.top(results))
         postfix.append(f"<script>{(ASSETS / 'report.js').read_text(encoding='utf-8')}</script>")
-        tests, listed = self._page.data["tests"], self._recorder.rows
-        ordered = sorted(tests, key=lambda nodeid: rows.OUTCOMES.index(listed[rows.bounded_line(nodeid)].outcome))
-        self._page.set_data("tests", {nodeid: tests[nodeid] for nodeid in ordered})
+        listed = self._recorder.rows
+        places = {name: number for number, name in enumerate(dict.fromkeys(row.machine for row in listed.values()))}
+
+        def need(test: tuple[str, Any]) -> tuple[int, int]:
+            row = listed[rows.bounded_line(test[0])]
+            return rows.OUTCOMES.index(row.outcome), places[row.machine]
+
+        self._page.set_data("tests", dict(sorted(self._page.data["tests"].items(), key=need)))
         words = [table.PYTEST_WORDS[row.outcome].lower() for row in listed.values()]
         for outcome, entry in self._page.outcomes.items():
             entry["value"] = words.count(outcome)
+        with_advice = sum(row.outcome == "advice" for row in listed.values())
+        if with_advice:
+            self._page.outcomes["passed"]["label"] += f" ({with_advice} with advice)"
 
     def _leave_page(self) -> None:
         begun = time.monotonic()

@@ -53,10 +53,9 @@ def story(row: Row) -> str:
     parts += [f'<div class="vf-advice"><b>Advice</b> {shown(text)}</div>' for text in row.advice]
     if row.wanted_but_not_run:
         parts.append(f'<div class="vf-not-run"><b>Wanted, but not run</b> {shown(row.wanted_but_not_run)}</div>')
-    if row.outcome in ("broken", "could not look"):
+    if row.outcome == "broken":
         parts += [f'<div class="vf-why"><b>Why</b> {shown(row.why)}</div>'] if row.why else []
-    if row.outcome == "broken" and row.fix:
-        parts.append(f'<div class="vf-fix"><b>Fix</b> {shown(row.fix)}</div>')
+        parts += [f'<div class="vf-fix"><b>Fix</b> {shown(row.fix)}</div>'] if row.fix else []
     if row.notes:
         parts.append("<ul class=vf-notes>" + "".join(f"<li>{shown(note)}</li>" for note in row.notes) + "</ul>")
     parts += [_figure(link) for link in row.figures]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from reports.readiness import FINDINGS, READINESS, Finding, Machine, counted, in_words, plural
-from reports.results import Results, Run
+from reports.results import Results
 from reports.rows import OUTCOMES, Row
 from reports.table import LIST_ALL_UP_TO, anchor, slug, story
 from reports.text import shown
@@ -24,7 +24,7 @@ def top(results: Results) -> str:
             '<div class="vf-top">',
             _state(results),
             f'<p class="vf-answer {slug(by_need[0].readiness) if by_need else ""}">{shown(answer(by_need))}</p>',
-            _about(results.run),
+            _about(results),
             *(_machine(machine) for machine in by_need),
             _matrix(results.rows),
             "<h2>Statements</h2>",
@@ -89,15 +89,16 @@ def _state(results: Results) -> str:
     return ""
 
 
-def _about(run: Run) -> str:
+def _about(results: Results) -> str:
+    run = results.run
     took = "" if run.finished is None else f", took {(run.finished - run.started).total_seconds():.0f} s"
     versions = ", ".join(f"{name} {number}" for name, number in run.versions.items())
-    files = [("inventory", run.inventory), ("results.json", "results.json"), ("junit.xml", "junit.xml")]
+    files = [run.inventory, "results.json", "results.jsonl" if results.state == "running" else "junit.xml"]
     about = {
         "Run": f"{_utc(run.started)}{took}, by {shown(run.user)} on {shown(run.controller)}",
         "Command": f"<code>{shown(shlex.join(run.command_line), 500)}</code>",
         "Versions": shown(versions),
-        "Files": " · ".join(f'<a href="{name}">{label}</a>' for label, name in files if name),
+        "Files": " · ".join(f'<a href="{name}">{name}</a>' for name in files if name),
         **{shown(key): shown(value) for key, value in run.labels.items()},
     }
     return (
@@ -161,7 +162,11 @@ def _matrix(rows: Sequence[Row]) -> str:
         for name in names
     )
     head = f"<thead><tr><th></th>{head}</tr></thead>"
-    return f'<h2>At one look</h2><table class="vf-matrix">{head}<tbody>{body}</tbody></table>'
+    return f'<h2>At one look</h2><table class="vf-matrix">{head}<tbody>{body}</tbody></table>{_legend()}'
+
+
+def _legend() -> str:
+    return '<p class="vf-legend">' + " · ".join(f"{symbol} {word}" for word, symbol in SYMBOLS.items()) + "</p>"
 
 
 def _cell(rows: Sequence[Row]) -> str:

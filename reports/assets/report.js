@@ -10,6 +10,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const filters = document.querySelector(".controls .filters");
   if (!filters) return;
   filters.append(box);
+  filters.querySelectorAll("span").forEach((label) => { label.textContent = label.textContent.replace(/,$/, ""); });
 
   const texts = new WeakMap();
   const textOf = (row) => {
