@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
@@ -41,6 +42,7 @@ def na(address: str = GUEST6, mac: str = NEW, *, solicited: int = 0, towards: st
     )
 
 
+@cache
 def request(sequence: int, to: str = OLD, address: str = GUEST4, payload: bytes = TOKENS.probe * 5) -> Packet:
     frame = Ether(src=OBSERVER, dst=to)
     if ":" in address:
@@ -48,6 +50,7 @@ def request(sequence: int, to: str = OLD, address: str = GUEST4, payload: bytes 
     return frame / IP(src=WATCHER4, dst=address) / ICMP(type=8, seq=sequence) / Raw(b"t" * 16 + payload)
 
 
+@cache
 def reply(sequence: int, source: str = OLD, address: str = GUEST4) -> Packet:
     frame = Ether(src=source, dst=OBSERVER)
     if ":" in address:
@@ -58,6 +61,16 @@ def reply(sequence: int, source: str = OLD, address: str = GUEST4) -> Packet:
 
 def marker(token: bytes) -> Packet:
     return Ether(src=OLD, dst=OBSERVER) / IP(src=GUEST4, dst=WATCHER4) / UDP(sport=40000, dport=9) / Raw(token)
+
+
+_DECODED: dict[int, tuple[Packet, Frame]] = {}
+
+
+def decoded(packet: Packet) -> Frame:
+    """The packet as a capture's bytes would be decoded; each object once, since scapy takes its time."""
+    if id(packet) not in _DECODED:
+        _DECODED[id(packet)] = packet, decode(bytes(packet), 0, TOKENS)
+    return _DECODED[id(packet)][1]
 
 
 @dataclass
@@ -75,7 +88,7 @@ class Wire:
 
     def frames(self) -> list[Frame]:
         ordered = sorted(self.packets, key=lambda each: each[0])
-        return [decode(bytes(packet), START_NS + round(ms * 1e6), TOKENS) for ms, packet in ordered]
+        return [replace(decoded(packet), at_ns=START_NS + round(ms * 1e6)) for ms, packet in ordered]
 
 
 def healthy(lost: Iterable[int] = (), interval_ms: float = 10, until_ms: float = 3000) -> Wire:

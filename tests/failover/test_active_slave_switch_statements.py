@@ -1,0 +1,302 @@
+"""Every statement of the active-slave drill, made to fail and to hold on frames made by scapy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scapy.layers.inet6 import ICMPv6ND_NA
+from scapy.layers.l2 import ARP
+
+from checks.outcome import CouldNotLook, collected_advice
+from failover import test_active_slave_switch as statements
+from failover.bond_state import SlaveState
+from failover.guest import why_not
+from failover.result import DrillResult, NeighbourMove
+from failover.timeline import Announced, Scene
+from inventory.model import Budgets
+from tests.failover.wire import (
+    BEFORE,
+    GUEST4,
+    GUEST6,
+    NEW,
+    OLD,
+    RECORD,
+    SCENE,
+    STRANGER,
+    SWITCH_MS,
+    TAGGED4,
+    WANTED,
+    Wire,
+    direction,
+    drilled,
+    garp,
+    healthy,
+    na,
+)
+
+BUDGETS = Budgets(outage_ms=100, first_garp_ms=50, lost_probes=5, neighbour_s=3)
+
+
+def broken(statement, *arguments) -> str:
+    with pytest.raises(AssertionError) as caught:
+        statement("guest-1", *arguments)
+    message = str(caught.value).splitlines()[0]
+    assert message.startswith("guest-1: ")
+    return message
+
+
+def silent(wire: Wire) -> Wire:
+    """The wire behind a switch that drops every GARP and NA."""
+    return wire.drop(lambda _, packet: ICMPv6ND_NA in packet or (ARP in packet and packet.psrc == packet.pdst))
+
+
+def whole() -> DrillResult:
+    return drilled(direction(healthy()))
+
+
+def refused_for(**changes: object) -> DrillResult:
+    state = replace(BEFORE, **changes)  # type: ignore[arg-type]
+    return drilled(before=state, refused=why_not(state, ("eth0", "eth1")))
+
+
+def test_bond_can_fail_over__broken_when_a_slave_has_no_link():
+    slaves = (BEFORE.slaves[0], SlaveState("eth1", "backup", NEW, NEW, "down"))
+    assert "degraded: no link on eth1 (down)" in broken(statements.test_bond_can_fail_over, refused_for(slaves=slaves))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"mode": "balance-xor"}, "mode is balance-xor"),
+        ({"slaves": BEFORE.slaves[:1]}, "eth1 of the inventory is not a slave"),
+        ({"active_slave": ""}, "no active slave"),
+    ],
+)
+def test_bond_can_fail_over__broken_when_it_is_not_fit(changes, reason):
+    assert reason in broken(statements.test_bond_can_fail_over, refused_for(**changes))
+
+
+def test_bond_can_fail_over__broken_with_a_single_slave_that_nobody_missed():
+    assert "1 slave; a failover needs two" in str(why_not(replace(BEFORE, slaves=BEFORE.slaves[:1]), ()))
+
+
+def test_bond_can_fail_over__holds_with_both_links_up():
+    assert why_not(BEFORE, ("eth0", "eth1")) is None
+    statements.test_bond_can_fail_over("guest-1", whole())
+
+
+def test_switch_is_carried_out__broken_when_the_driver_refuses():
+    record = replace(RECORD, active_after="eth0", message="Invalid argument")
+    message = broken(statements.test_switch_is_carried_out, drilled(direction(healthy(), record=record)))
+    assert "eth0→eth1" in message
+    assert "still eth0 after iproute2: Invalid argument" in message
+
+
+def test_switch_is_carried_out__broken_when_the_mac_does_not_follow():
+    record = replace(RECORD, mac_after=OLD)
+    assert OLD in broken(statements.test_switch_is_carried_out, drilled(direction(healthy(), record=record)))
+
+
+def test_switch_is_carried_out__holds_with_the_new_slaves_mac():
+    statements.test_switch_is_carried_out("guest-1", whole())
+
+
+def test_traffic_is_back_in_time__broken_by_a_gap_over_the_budget():
+    result = drilled(direction(healthy(lost=range(100, 115))))
+    message = broken(statements.test_traffic_is_back_in_time, result, BUDGETS)
+    assert f"{GUEST4} did not answer for 160 ms ± 10 ms, the budget is 100 ms" in message
+
+
+def test_traffic_is_back_in_time__broken_when_it_never_comes_back():
+    result = drilled(direction(healthy(lost=range(100, 300))))
+    assert "no longer answered" in broken(statements.test_traffic_is_back_in_time, result, BUDGETS)
+
+
+def test_traffic_is_back_in_time__holds_with_a_gap_below_the_budget():
+    statements.test_traffic_is_back_in_time("guest-1", drilled(direction(healthy(lost=range(100, 108)))), BUDGETS)
+
+
+def test_traffic_is_back_in_time__could_not_measure_on_a_wire_that_loses_packets_itself():
+    result = drilled(direction(healthy(lost=[30, 60, *range(100, 150)])))
+    with pytest.raises(CouldNotLook, match="the wire itself loses packets"):
+        statements.test_traffic_is_back_in_time("guest-1", result, BUDGETS)
+
+
+def test_lost_probes_are_within_budget__broken_by_many_short_losses():
+    result = drilled(direction(healthy(lost=range(100, 280, 20))))
+    assert "9 probes" in broken(statements.test_lost_probes_are_within_budget, result, BUDGETS)
+
+
+def test_lost_probes_are_within_budget__holds_with_as_many_as_the_budget_allows():
+    statements.test_lost_probes_are_within_budget("guest-1", drilled(direction(healthy(lost=range(100, 105)))), BUDGETS)
+
+
+def test_lost_probes_are_within_budget__does_not_apply_without_a_budget():
+    with pytest.raises(pytest.skip.Exception):
+        statements.test_lost_probes_are_within_budget("guest-1", whole(), Budgets())
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__broken_when_the_switch_drops_them():
+    message = broken(statements.test_new_mac_is_announced_by_gratuitous_arp, drilled(direction(silent(healthy()))))
+    assert f"no gratuitous ARP for {GUEST4} from {NEW}: neighbours keep the old MAC" in message
+    assert f"{TAGGED4} (VLAN 77)" in message
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__broken_when_one_vlan_is_left_out():
+    wire = healthy().drop(lambda _, packet: ARP in packet and packet.psrc == TAGGED4)
+    message = broken(statements.test_new_mac_is_announced_by_gratuitous_arp, drilled(direction(wire)))
+    assert "VLAN 77" in message
+    assert f"for {GUEST4} " not in message
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__broken_when_only_a_stranger_announces():
+    wire = silent(healthy())
+    for ms in (2, 202, 402):
+        wire.put(SWITCH_MS + ms, garp(mac=STRANGER))
+    assert "no gratuitous ARP" in broken(
+        statements.test_new_mac_is_announced_by_gratuitous_arp, drilled(direction(wire))
+    )
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__broken_by_too_many():
+    wire = healthy()
+    for ms in (602, 802, 1002):
+        wire.put(SWITCH_MS + ms, garp())
+    message = broken(statements.test_new_mac_is_announced_by_gratuitous_arp, drilled(direction(wire)))
+    assert f"6 × gratuitous ARP for {GUEST4}, wanted 2 to 4" in message
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__broken_by_another_ethernet_source():
+    wire = healthy().put(SWITCH_MS + 5, garp(source=STRANGER))
+    assert STRANGER in broken(statements.test_new_mac_is_announced_by_gratuitous_arp, drilled(direction(wire)))
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__holds_with_advice_when_one_is_missing():
+    wire = healthy().drop(lambda ms, packet: ARP in packet and ms > SWITCH_MS + 400)
+    with collected_advice() as advice:
+        statements.test_new_mac_is_announced_by_gratuitous_arp("guest-1", drilled(direction(wire)))
+    assert f"2 × GARP for {GUEST4}, usually 3" in " ".join(advice)
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__holds_without_a_word_on_a_healthy_wire():
+    with collected_advice() as advice:
+        statements.test_new_mac_is_announced_by_gratuitous_arp("guest-1", whole())
+    assert not advice
+
+
+def test_new_mac_is_announced_by_gratuitous_arp__holds_when_a_vlan_cannot_be_seen_from_there():
+    wire = healthy().drop(lambda _, packet: ARP in packet and packet.psrc == TAGGED4)
+    here = drilled(direction(wire, visible=WANTED[:2]))
+    statements.test_new_mac_is_announced_by_gratuitous_arp("guest-1", here)
+
+
+def test_new_mac_is_announced_by_neighbour_advertisement__broken_when_only_they_are_dropped():
+    wire = healthy().drop(lambda _, packet: ICMPv6ND_NA in packet)
+    message = broken(statements.test_new_mac_is_announced_by_neighbour_advertisement, drilled(direction(wire)))
+    assert f"no unsolicited neighbour advertisement for {GUEST6}" in message
+    statements.test_new_mac_is_announced_by_gratuitous_arp("guest-1", drilled(direction(wire)))
+
+
+def test_new_mac_is_announced_by_neighbour_advertisement__broken_when_they_carry_the_old_mac():
+    wire = healthy().drop(lambda _, packet: ICMPv6ND_NA in packet).put(SWITCH_MS + 3, na(mac=OLD))
+    message = broken(statements.test_new_mac_is_announced_by_neighbour_advertisement, drilled(direction(wire)))
+    assert f"announces {OLD}" in message
+
+
+def test_new_mac_is_announced_by_neighbour_advertisement__holds_with_three():
+    statements.test_new_mac_is_announced_by_neighbour_advertisement("guest-1", whole())
+
+
+def test_new_mac_is_announced_by_neighbour_advertisement__does_not_apply_without_ipv6():
+    only4 = Scene((Announced(-1, GUEST4),), (GUEST4,), OLD, NEW)
+    with pytest.raises(pytest.skip.Exception):
+        statements.test_new_mac_is_announced_by_neighbour_advertisement(
+            "guest-1", drilled(direction(healthy(), scene=only4))
+        )
+
+
+def test_first_gratuitous_arp_is_in_time__broken_when_the_first_one_is_missing():
+    wire = healthy().drop(lambda ms, packet: ARP in packet and ms < SWITCH_MS + 100)
+    message = broken(statements.test_first_gratuitous_arp_is_in_time, drilled(direction(wire)), BUDGETS)
+    assert "203.0 ms (at least 198.5 ms) after the switch, the budget is 50 ms" in message
+
+
+def test_first_gratuitous_arp_is_in_time__broken_when_there_is_none():
+    result = drilled(direction(silent(healthy())))
+    assert "no gratuitous ARP was seen" in broken(statements.test_first_gratuitous_arp_is_in_time, result, BUDGETS)
+
+
+def test_first_gratuitous_arp_is_in_time__holds_with_advice_when_the_command_was_slow():
+    wire = Wire([(ms if ms != SWITCH_MS - 0.5 else SWITCH_MS - 60, packet) for ms, packet in healthy().packets])
+    with collected_advice() as advice:
+        statements.test_first_gratuitous_arp_is_in_time("guest-1", drilled(direction(wire)), BUDGETS)
+    assert "cannot be told exactly" in " ".join(advice)
+
+
+def test_first_gratuitous_arp_is_in_time__holds_with_one_after_three_ms():
+    with collected_advice() as advice:
+        statements.test_first_gratuitous_arp_is_in_time("guest-1", whole(), BUDGETS)
+    assert not advice
+
+
+def test_neighbour_learns_the_new_mac__broken_when_it_keeps_the_old_one():
+    stuck = (NeighbourMove(GUEST4, OLD, OLD, None),)
+    message = broken(
+        statements.test_neighbour_learns_the_new_mac,
+        drilled(direction(silent(healthy()), neighbours=stuck)),
+        BUDGETS,
+    )
+    assert f"kept {OLD}, wanted {NEW}: neighbours keep the old MAC" in message
+
+
+def test_neighbour_learns_the_new_mac__broken_when_only_other_traffic_teaches_it_late():
+    late = (NeighbourMove(GUEST4, OLD, NEW, 4200.0),)
+    result = drilled(direction(silent(healthy()), neighbours=late))
+    message = broken(statements.test_neighbour_learns_the_new_mac, result, BUDGETS)
+    assert "only after 4200 ms" in message
+    assert "other traffic of the guest did" in message
+
+
+def test_neighbour_learns_the_new_mac__holds_within_the_budget():
+    statements.test_neighbour_learns_the_new_mac("guest-1", whole(), BUDGETS)
+
+
+def test_neighbour_learns_the_new_mac__does_not_apply_when_the_bond_keeps_its_mac():
+    kept = direction(healthy(), scene=replace(SCENE, old_mac=NEW))
+    with pytest.raises(pytest.skip.Exception):
+        statements.test_neighbour_learns_the_new_mac("guest-1", drilled(kept), BUDGETS)
+
+
+def test_nobody_else_announces_the_guests_addresses__broken_by_a_stranger():
+    wire = healthy().put(SWITCH_MS + 50, garp(mac=STRANGER))
+    message = broken(statements.test_nobody_else_announces_the_guests_addresses, drilled(direction(wire)))
+    assert f"GARP for {GUEST4} at 50.5 ms from {STRANGER}" in message
+
+
+def test_nobody_else_announces_the_guests_addresses__holds_when_the_stranger_announces_its_own():
+    wire = healthy().put(SWITCH_MS + 50, garp("10.77.0.99", mac=STRANGER))
+    statements.test_nobody_else_announces_the_guests_addresses("guest-1", drilled(direction(wire)))
+
+
+def test_state_is_given_back__broken_when_the_other_slave_is_still_active():
+    after = replace(BEFORE, active_slave="eth1", mac=NEW)
+    message = broken(statements.test_state_is_given_back, drilled(after=after))
+    assert "active_slave was 'eth0' and is 'eth1'" in message
+
+
+def test_state_is_given_back__broken_when_an_address_or_a_slave_is_gone():
+    after = replace(BEFORE, slaves=BEFORE.slaves[:1], addresses=WANTED[1:])
+    message = broken(statements.test_state_is_given_back, drilled(after=after))
+    assert "slave eth1 was" in message
+    assert "addresses" in message
+
+
+def test_state_is_given_back__could_not_look_when_the_guest_rebooted_or_is_lost():
+    for after in (replace(BEFORE, boot_id="c"), None):
+        with pytest.raises(CouldNotLook):
+            statements.test_state_is_given_back("guest-1", drilled(after=after))
+
+
+def test_state_is_given_back__holds_when_everything_is_as_it_was():
+    statements.test_state_is_given_back("guest-1", whole())
