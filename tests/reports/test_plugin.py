@@ -153,7 +153,9 @@ def run(pytester):
 
 def prepare(pytester, *sources):
     pytester.makeconftest(CONFTEST)
-    pytester.makeini("[pytest]\nfilterwarnings = error\naddopts = -p no:testinfra -p no:pytest11.testinfra")
+    pytester.makeini(
+        "[pytest]\nfilterwarnings = error\naddopts = -p no:testinfra -p no:pytest11.testinfra -p no:hypothesispytest"
+    )
     pytester.makefile(".yaml", inventory=INVENTORY)
     for number, source in enumerate(sources):
         pytester.makepyfile(**{f"test_area{number}": source})
