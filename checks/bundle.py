@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NoReturn
 from checks.contents import Contents, Reading, as_text, below, matches, overlap
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Names, Source
-from checks.stream import Envelope, NotABundle, encode, parse, read_file, write_file
+from checks.stream import Envelope, NotABundle, encode, parse, read_file, to_bytes, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,9 +207,13 @@ class Bundle:
             found += [
                 Problem(name, reading.status, self._sentence(name, reading))
                 for name, reading in sorted(table.items())
-                if reading.status not in ("read", "missing")
+                if reading.status not in ("read", "missing", "no value")
             ]
         return tuple(found)
+
+    def packed(self) -> bytes:
+        """The bundle as it lies in a file: gzip."""
+        return to_bytes(self._envelope, self._raw)
 
     def save(self, path: Path) -> None:
         """Write the bundle: gzip, mode 0600."""

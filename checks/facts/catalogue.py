@@ -1,0 +1,16 @@
+"""Everything that one gather asks a host for, and a guest: the sources of all fact modules, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from checks.facts import bonds, boot_parameters, iommu, libvirt, nics, pci
+from checks.source import Source
+
+
+def _joined(*parts: Iterable[Source]) -> tuple[Source, ...]:
+    return tuple(dict.fromkeys(source for part in parts for source in part))
+
+
+HOST_SOURCES = _joined(iommu.SOURCES, boot_parameters.SOURCES, pci.SOURCES, libvirt.SOURCES)
+GUEST_SOURCES = _joined(nics.SOURCES, bonds.SOURCES)

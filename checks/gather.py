@@ -1,0 +1,175 @@
+"""One script per machine, one round trip, one bundle.
+
+`script` joins the sources into POSIX sh around `remote/gather.sh`; `gather` runs it over a connection; `gather_all`
+does that for many machines at once. What went wrong with one source is in the bundle; what went wrong with the machine
+is raised.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from checks.bundle import Bundle
+from checks.source import Attributes, Command, File, Links, Names, Source
+from checks.stream import Envelope
+from checks.transport import DeadlinePassed, connect
+
+DEADLINE_S = 120.0
+LIMIT_BYTES = 64 * 1024 * 1024
+_GROUP_LIMIT = 16 * 1024 * 1024
+_GROUP_SECONDS = 20
+_FUNCTIONS = Path(__file__).parent / "remote" / "gather.sh"
+_AT_ONCE = 32
+
+
+class Machine(Protocol):
+    """What a gather needs to know of a machine: the inventory's hosts and guests have it."""
+
+    @property
+    def connect(self) -> str:
+        """Connection string."""
+
+    @property
+    def ssh_config(self) -> str | None:
+        """OpenSSH configuration in place of the user's."""
+
+    @property
+    def sudo(self) -> bool:
+        """Whether `sudo -n` may be used for what the user may not read."""
+
+
+class Folder(Protocol):
+    """Where bundles are kept: a run folder."""
+
+    def add(self, relative: str, data: bytes) -> str:
+        """Write one file, for its owner only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One machine to gather from, and what to ask it for."""
+
+    name: str
+    machine: Machine
+    sources: tuple[Source, ...]
+    file: str = ""
+    """Name of the bundle in the run folder."""
+
+
+def script(sources: Sequence[Source], boundary: str, *, sudo: bool) -> bytes:
+    """The whole script for these sources."""
+    functions = "".join(
+        line for line in _FUNCTIONS.read_text().splitlines(keepends=True) if not line.lstrip().startswith("#")
+    )
+    body = functions + "\n".join(["begin", *_plan(sources), "finish", ""])
+    head = f"VFP_B={boundary} VFP_SUDO={int(sudo)} VFP_PASS=user VFP_ONLY=\n"
+    # Root needs the text a second time; without sudo it goes over the wire just as it is.
+    text = f'{head}VFP_BODY={shlex.quote(body)}\neval "$VFP_BODY"\n' if sudo else head + body
+    return text.encode()
+
+
+def _plan(sources: Sequence[Source]) -> list[str]:
+    """One line of shell per source, the small texts in groups, commands last: they are what hangs."""
+    numbered = list(enumerate(sources))
+    plan = []
+    for (_, drop, keep), members in _text_groups(numbered).items():
+        plan += _grouped(members, f"read_lines {_GROUP_SECONDS} {_GROUP_LIMIT} {_quoted(drop)} {_quoted(keep)}")
+    plan += _grouped([(n, s.path) for n, s in numbered if isinstance(s, Links)], f"read_links {_GROUP_SECONDS}")
+    for number, source in numbered:
+        if isinstance(source, Names):
+            plan += [f"P={shlex.quote(source.path)}; want {number} && look {number} $P && read_names {number} $P"]
+        elif isinstance(source, File) and source.binary:
+            reader = f"read_binary {number} 5 {source.limit_bytes + 1}"
+            plan += [f'P={shlex.quote(source.path)}; want {number} && look {number} "$P" && {reader} $P']
+        elif isinstance(source, Command):
+            plan += [f"want {number} && {_run(number, source)}"]
+        else:
+            continue
+        plan.append(f"finished {number}")
+    return plan
+
+
+def _text_groups(numbered: Sequence[tuple[int, Source]]) -> Mapping[tuple[str, str, str], list[tuple[int, str]]]:
+    """Sources that one grep can read: the same lines wanted, and configuration apart from sysfs, which may hang."""
+    groups: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+    for number, source in numbered:
+        if isinstance(source, File) and not source.binary:
+            groups.setdefault(("files", source.drop or "", source.keep or ""), []).append((number, source.path))
+        elif isinstance(source, Attributes):
+            groups.setdefault(("attributes", "", ""), []).append((number, source.path))
+    return groups
+
+
+def _grouped(members: Sequence[tuple[int, str]], reader: str) -> list[str]:
+    if not members:
+        return []
+    globs = [
+        f'P={shlex.quote(path)}; want {number} && look {number} "$P" && set -- "$@" $P' for number, path in members
+    ]
+    return ["set --", *globs, f'{reader} "$@"', "finished " + " ".join(str(number) for number, _ in members)]
+
+
+def _run(number: int, source: Command) -> str:
+    limits = f"{number} {source.timeout_s} {source.limit_bytes + 1} {_quoted(source.drop)} {_quoted(source.keep)}"
+    if source.each_line_of is not None:
+        return f"run_each {limits} {shlex.quote(source.line)} {shlex.quote(source.each_line_of)}"
+    return f"run {limits} {shlex.quote(source.line)} {shlex.join(source.line.split())}"
+
+
+def _quoted(expression: str | None) -> str:
+    return shlex.quote(expression or "")
+
+
+def gather(order: Order, deadline_s: float = DEADLINE_S) -> Bundle:
+    """Read everything from one machine. Raises the errors of transport, and NotABundle.
+
+    When the deadline passes half way, the bundle holds what came until then, and says so of the rest.
+    """
+    envelope = Envelope(order.name, datetime.now(UTC), secrets.token_hex(16), order.sources)
+    text = script(order.sources, envelope.boundary, sudo=order.machine.sudo)
+    with connect(order.machine.connect, order.machine.ssh_config, sudo=order.machine.sudo) as connection:
+        try:
+            raw = connection.run(text, deadline_s, LIMIT_BYTES).stdout
+        except DeadlinePassed as error:
+            if envelope.boundary.encode() not in error.stdout:
+                raise
+            raw = error.stdout
+    return Bundle(envelope, raw)
+
+
+class Gathers:
+    """All gathers of a run, begun at once; ask for a machine's bundle when it is needed."""
+
+    def __init__(self, orders: Sequence[Order], folder: Folder | None, deadline_s: float = DEADLINE_S) -> None:
+        """Begin them. Bundles are saved into `folder` under the names in the orders."""
+        self._pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="gather")
+        self._futures: dict[str, Future[Bundle]] = {
+            order.file: self._pool.submit(_gather_and_save, order, folder, deadline_s) for order in orders
+        }
+
+    def bundle(self, file: str) -> Bundle:
+        """The bundle of the order with this file; waits for it. Raises what its gather raised, the same every time."""
+        return self._futures[file].result()
+
+    def close(self) -> None:
+        """Give up what has not begun, and wait for the rest: each has its own deadline."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def gather_all(orders: Sequence[Order], folder: Folder | None, deadline_s: float = DEADLINE_S) -> Gathers:
+    """Begin all gathers at once, 32 at a time."""
+    return Gathers(orders, folder, deadline_s)
+
+
+def _gather_and_save(order: Order, folder: Folder | None, deadline_s: float) -> Bundle:
+    bundle = gather(order, deadline_s)
+    if folder is not None:
+        folder.add(order.file, bundle.packed())
+    return bundle

@@ -1,0 +1,62 @@
+"""The machines of a run: their bundles, gathered all at once when the first one is asked for, and their facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar
+
+from checks.bundle import Bundle
+from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
+from checks.gather import Gathers, Order, gather_all
+from checks.outcome import CouldNotLook
+from inventory.model import Inventory
+from reports.run_folder import RunFolder
+
+Role = Literal["host", "guest"]
+Who = tuple[Role, str]
+Fact = TypeVar("Fact")
+
+
+class Machines:
+    """Bundles and facts by machine. A read that failed is raised again for everyone who needs it."""
+
+    def __init__(self, inventory: Inventory, needed: Iterable[Who], folder: RunFolder | None) -> None:
+        """Begin all gathers."""
+        self._inventory = inventory
+        self._facts: dict[tuple[Who, str], Any] = {}
+        orders = [self._order(who) for who in dict.fromkeys(needed)]
+        self._gathers: Gathers = gather_all(orders, folder)
+
+    def _order(self, who: Who) -> Order:
+        role, name = who
+        if role == "host":
+            return Order(name, self._inventory.hosts[name], HOST_SOURCES, self.bundle_file(who))
+        return Order(name, self._inventory.guests[name], GUEST_SOURCES, self.bundle_file(who))
+
+    def bundle_file(self, who: Who) -> str:
+        """The bundle's name in the run folder. A host and a guest of one name get two files."""
+        role, name = who
+        shared = name in self._inventory.hosts and name in self._inventory.guests
+        return f"bundles/{name}-{role}.vfb.gz" if shared else f"bundles/{name}.vfb.gz"
+
+    def bundle(self, who: Who) -> Bundle:
+        """The machine's bundle; waits for it. Raises CouldNotLook."""
+        return self._gathers.bundle(self.bundle_file(who))
+
+    def fact(self, who: Who, parse: Callable[[Bundle], Fact]) -> Fact:
+        """What a parser makes of the machine's bundle, made once. Raises CouldNotLook."""
+        key = (who, parse.__module__)
+        if key not in self._facts:
+            bundle = self.bundle(who)
+            try:
+                self._facts[key] = parse(bundle)
+            except CouldNotLook as problem:
+                self._facts[key] = problem
+        found = self._facts[key]
+        if isinstance(found, CouldNotLook):
+            raise found
+        return found  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Give up gathers that nobody waits for any more."""
+        self._gathers.close()

@@ -1,0 +1,257 @@
+"""The pytest plugin of the checks: options, one row per machine, facts as fixtures, and what a row says.
+
+It wakes only when an inventory is given, so that a site's own tests and this project's are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.bundle import Bundle
+from checks.facts import bonds as bonds_facts
+from checks.facts import boot_parameters as boot_parameters_facts
+from checks.facts import iommu as iommu_facts
+from checks.facts import libvirt, nics, pci
+from checks.facts.bonds import Bond
+from checks.facts.boot_parameters import BootParameters
+from checks.facts.iommu import Iommu
+from checks.facts.libvirt import Domain
+from checks.facts.nics import Nic
+from checks.facts.pci import Pf
+from checks.machines import Machines, Who
+from checks.outcome import collected_advice
+from checks.sentences import shorten
+from inventory.loading import InventoryError, Selection, load, select
+from inventory.model import Guest, Host, Inventory
+from reports.run_folder import RUN_FOLDER
+
+SELECTION = pytest.StashKey[Selection]()
+_MACHINES = pytest.StashKey[Machines]()
+_UNANSWERED = pytest.StashKey[str]()
+# Stands in for a machine where the selection has none of that role; such items are dropped after collection.
+_NOBODY = "(no machine)"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--inventory`, `--only` and `--advice-is-broken`."""
+    group = parser.getgroup("vfproof")
+    group.addoption("--inventory", metavar="FILE", help="what must be true: hosts, guests and observers (YAML)")
+    group.addoption(
+        "--only", action="append", default=[], metavar="NAME", help="check just this host or guest; may be repeated"
+    )
+    group.addoption("--advice-is-broken", action="store_true", help="what deserves attention counts as broken")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the inventory. A mistake in it ends the run before anything is collected."""
+    if config.getoption("inventory") is None:
+        if config.getoption("only"):
+            raise pytest.UsageError("--only: needs --inventory FILE")
+        return
+    path = config.invocation_params.dir / Path(config.getoption("inventory")).expanduser()
+    try:
+        config.stash[SELECTION] = select(load(path), config.getoption("only"))
+    except InventoryError as error:
+        raise pytest.UsageError(*str(error).splitlines()) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One row per selected machine."""
+    selection = metafunc.config.stash.get(SELECTION, None)
+    for fixture, names in (
+        ("host_name", () if selection is None else selection.hosts),
+        ("guest_name", () if selection is None else selection.guests),
+    ):
+        if fixture in metafunc.fixturenames:
+            if selection is None:  # raising here would print a traceback of the plugin
+                metafunc.config.stash[_UNANSWERED] = metafunc.definition.nodeid
+            chosen = names or (_NOBODY,)
+            metafunc.parametrize(fixture, chosen, ids=chosen)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop rows about nobody. Raises UsageError when there are checks and no inventory."""
+    if _UNANSWERED in config.stash:
+        raise pytest.UsageError(f"no inventory: {config.stash[_UNANSWERED]} and others need --inventory FILE")
+    dropped = [item for item in items if _NOBODY in _parameters(item).values()]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if _NOBODY not in _parameters(item).values()]
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    callspec = getattr(item, "callspec", None)
+    return {} if callspec is None else callspec.params
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say which machine the row is about."""
+    for role in ("host", "guest"):
+        if (name := _parameters(item).get(f"{role}_name")) is not None and SELECTION in item.config.stash:
+            item.user_properties += [("machine", name), ("role", role)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Collect the advice of a check."""
+    with collected_advice() as advice:
+        try:
+            result = yield
+        finally:
+            item.user_properties += [("advice", text) for text in advice]
+    if advice and item.config.getoption("advice_is_broken"):
+        raise AssertionError("\n".join(advice))
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the row say its sentence."""
+    report = yield
+    if SELECTION in item.config.stash:
+        shorten(item, call, report)
+    return report
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let no gather outlive the run."""
+    if _MACHINES in config.stash:
+        config.stash[_MACHINES].close()
+
+
+def _needed(items: list[pytest.Item], inventory: Inventory) -> list[Who]:
+    """Machines whose bundle some row of this run will ask for."""
+    found: list[Who] = []
+    for item in items:
+        fixtures, names = getattr(item, "fixturenames", ()), _parameters(item)
+        if "host_bundle" in fixtures and "host_name" in names:
+            found.append(("host", names["host_name"]))
+        if "guest_bundle" in fixtures and "guest_name" in names:
+            found.append(("guest", names["guest_name"]))
+        if "guest_host_bundle" in fixtures and "guest_name" in names:
+            host = inventory.guests[names["guest_name"]].host
+            found += [("host", host)] if host is not None else []
+    return found
+
+
+@pytest.fixture
+def inventory(request: pytest.FixtureRequest) -> Inventory:
+    """The whole inventory of this run."""
+    return request.config.stash[SELECTION].inventory
+
+
+@pytest.fixture
+def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Machines:
+    """Bundles and facts of this run's machines. The first row that asks begins all gathers."""
+    stash = request.config.stash
+    if _MACHINES not in stash:
+        stash[_MACHINES] = Machines(inventory, _needed(request.session.items, inventory), stash.get(RUN_FOLDER, None))
+    return stash[_MACHINES]
+
+
+def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bundle:
+    bundle = machines.bundle(who)
+    if RUN_FOLDER in request.config.stash:
+        request.node.user_properties.append(("evidence", f"bundle of {who[1]}\t{machines.bundle_file(who)}"))
+    return bundle
+
+
+@pytest.fixture
+def wanted_host(inventory: Inventory, host_name: str) -> Host:
+    """What the inventory says of the host."""
+    return inventory.hosts[host_name]
+
+
+@pytest.fixture
+def wanted_guest(inventory: Inventory, guest_name: str) -> Guest:
+    """What the inventory says of the guest."""
+    return inventory.guests[guest_name]
+
+
+@pytest.fixture
+def guest_host_name(wanted_guest: Guest, guest_name: str) -> str:
+    """The host that the guest runs on; a row that needs it does not apply to a guest without one."""
+    if wanted_guest.host is None:
+        pytest.skip(f"{guest_name}: the inventory names no host that it runs on (guests.{guest_name}.host)")
+    return wanted_guest.host
+
+
+@pytest.fixture
+def host_bundle(request: pytest.FixtureRequest, machines: Machines, host_name: str) -> Bundle:
+    """What the host's gather brought back."""
+    return _bundle(request, machines, ("host", host_name))
+
+
+@pytest.fixture
+def guest_bundle(request: pytest.FixtureRequest, machines: Machines, guest_name: str) -> Bundle:
+    """What the guest's gather brought back."""
+    return _bundle(request, machines, ("guest", guest_name))
+
+
+@pytest.fixture
+def guest_host_bundle(request: pytest.FixtureRequest, machines: Machines, guest_host_name: str) -> Bundle:
+    """What the gather of the guest's host brought back."""
+    return _bundle(request, machines, ("host", guest_host_name))
+
+
+@pytest.fixture
+def iommu(machines: Machines, host_name: str, host_bundle: Bundle) -> Iommu:  # noqa: ARG001 - it is the evidence
+    """The host's IOMMU."""
+    return machines.fact(("host", host_name), iommu_facts.parse)
+
+
+@pytest.fixture
+def boot_parameters(machines: Machines, host_name: str, host_bundle: Bundle) -> BootParameters:  # noqa: ARG001
+    """The host's kernel parameters: running, configured, and of the next boot."""
+    return machines.fact(("host", host_name), boot_parameters_facts.parse)
+
+
+@pytest.fixture
+def pfs(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Pf, ...]:  # noqa: ARG001
+    """The host's PFs with their VFs."""
+    return machines.fact(("host", host_name), pci.parse)
+
+
+@pytest.fixture
+def domains(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Domain, ...]:  # noqa: ARG001
+    """The host's libvirt domains."""
+    return machines.fact(("host", host_name), libvirt.parse)
+
+
+@pytest.fixture
+def guest_nics(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Nic, ...]:  # noqa: ARG001
+    """The guest's NICs."""
+    return machines.fact(("guest", guest_name), nics.parse)
+
+
+@pytest.fixture
+def guest_bonds(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Bond, ...]:  # noqa: ARG001
+    """The guest's bonds."""
+    return machines.fact(("guest", guest_name), bonds_facts.parse)
+
+
+@pytest.fixture
+def guest_pfs(machines: Machines, guest_host_name: str, guest_host_bundle: Bundle) -> tuple[Pf, ...]:  # noqa: ARG001
+    """The PFs of the guest's host."""
+    return machines.fact(("host", guest_host_name), pci.parse)
+
+
+@pytest.fixture
+def guest_domain(
+    machines: Machines,
+    guest_name: str,
+    wanted_guest: Guest,
+    guest_host_name: str,
+    guest_host_bundle: Bundle,  # noqa: ARG001
+) -> Domain | None:
+    """The guest's libvirt domain on its host; None when the host has none of that name."""
+    found = machines.fact(("host", guest_host_name), libvirt.parse)
+    return libvirt.find(found, wanted_guest.domain or guest_name)

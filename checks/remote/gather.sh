@@ -1,0 +1,358 @@
+# shellcheck shell=sh
+# Functions of the gather: POSIX sh, nothing but coreutils or busybox, grep and xargs. It writes nothing.
+#
+# The controller sets before it: VFP_B (the boundary), VFP_SUDO (1 when sudo may be used), VFP_PASS (user or root),
+# VFP_ONLY (in the root pass: numbers of the sources that were denied), VFP_BODY (this text and the plan, for the root
+# pass), and puts the plan after it. The answer's format is described in checks/stream.py.
+#
+# A fork costs 5 ms on an emulated host. So globs are expanded by the shell, one grep reads all small files and one ls
+# all links; a file is read alone only when its group hung or was too large.
+
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
+export LC_ALL PATH
+unset QUOTING_STYLE GREP_OPTIONS GREP_COLOR POSIXLY_CORRECT
+IFS=
+exec 3>&1 </dev/null
+vfp_denied=
+vfp_uid=$(id -u)
+
+# mark TAG NUMBER: a section begins.
+mark() {
+    printf '\n%s %s %s\n' "$VFP_B" "$1" "$2"
+}
+
+note() {
+    mark note 0
+    printf '%s' "$1"
+}
+
+# finished NUMBER...: these sources are through.
+finished() {
+    mark 'done' 0
+    printf '%s ' "$@"
+}
+
+# want NUMBER: whether this pass reads the source.
+want() {
+    case $VFP_PASS in
+    user) return 0 ;;
+    esac
+    case " $VFP_ONLY " in
+    *" $1 "*) return 0 ;;
+    esac
+    return 1
+}
+
+# deny NUMBER: the root pass shall try this source.
+deny() {
+    case " $vfp_denied " in
+    *" $1 "*) ;;
+    *) vfp_denied="$vfp_denied $1" ;;
+    esac
+}
+
+# shut NUMBER DIRECTORY: nobody knows what lies in it.
+shut() {
+    mark closed "$1"
+    printf '%s' "$2"
+    deny "$1"
+}
+
+# look NUMBER GLOB: find out what this user may not see. A glob finds nothing in a closed directory, and that is not
+# the same as there being nothing.
+look() {
+    [ "$vfp_uid" = 0 ] && return 0
+    vfp_rest=$2 vfp_dir=
+    while :; do
+        vfp_rest=${vfp_rest#/}
+        vfp_part=${vfp_rest%%/*}
+        [ "$vfp_part" = "$vfp_rest" ] && break
+        vfp_rest=${vfp_rest#*/}
+        vfp_dir=$vfp_dir/$vfp_part
+        case $vfp_dir in
+        /sys/*/*/*/*) break ;; # sysfs keeps its directories open
+        esac
+        # shellcheck disable=SC2086 # it is a glob, and IFS is empty
+        for vfp_d in $vfp_dir; do
+            [ -d "$vfp_d" ] || continue
+            case ${vfp_rest%%/*} in
+            *[*?[]*) [ -r "$vfp_d" ] || shut "$1" "$vfp_d" ;;
+            esac
+            [ -x "$vfp_d" ] || shut "$1" "$vfp_d"
+        done
+    done
+    [ "$VFP_SUDO" = 1 ] || return 0
+    # shellcheck disable=SC2086
+    for vfp_f in $2; do
+        [ -r "$vfp_f" ] || [ ! -e "$vfp_f" ] || deny "$1"
+    done
+    return 0
+}
+
+# kill_children: what xargs started would outlive it, and hold the pipe open.
+kill_children() {
+    IFS=' '
+    for vfp_f in /proc/[0-9]*/stat; do
+        read -r vfp_line <"$vfp_f" || continue
+        # shellcheck disable=SC2086 # after the name, which may hold anything: state and parent
+        set -- ${vfp_line##*) }
+        [ "$2" = "$vfp_command" ] && kill -KILL "${vfp_line%% *}"
+    done
+}
+
+# within SECONDS COMMAND...: its output and exit status; 124 or 137 when its time was up.
+if command -v timeout >/dev/null && timeout 5 true 2>/dev/null; then
+    within() {
+        timeout "$@"
+    }
+else
+    within() {
+        vfp_seconds=$1
+        shift
+        # A command in the background gets /dev/null as its input, so the input is handed over as descriptor 4.
+        {
+            "$@" <&4 &
+            vfp_command=$!
+        } 4<&0
+        (
+            exec >/dev/null 2>&1 3>&- 4<&-
+            trap 'kill "$vfp_sleep"; exit' TERM
+            sleep "$vfp_seconds" &
+            vfp_sleep=$!
+            wait "$vfp_sleep"
+            kill_children
+            kill -KILL "$vfp_command"
+        ) &
+        vfp_guard=$!
+        wait "$vfp_command"
+        vfp_rc=$?
+        kill "$vfp_guard" 2>/dev/null
+        return "$vfp_rc"
+    }
+fi
+
+# end_of ERR: closes a section with what the reader complained; its last line is the exit status.
+end_of() {
+    mark err 0
+    printf '%s' "$1"
+}
+
+# went_well ERR: whether a group was read to its end (checks/sections.py knows the same numbers).
+went_well() {
+    case ${1##*rc } in
+    0 | 1 | 2 | 123) return 0 ;;
+    esac
+    return 1
+}
+
+# read_lines SECONDS LIMIT DROP KEEP PATH...: small text files, by one grep.
+read_lines() {
+    [ $# -gt 4 ] || return 0
+    vfp_time=$1 vfp_limit=$2 vfp_drop=$3 vfp_keep=$4
+    shift 4
+    if [ -n "$vfp_drop" ] && [ -n "$vfp_keep" ]; then
+        read_each "$@" # the second grep of two would see the names that the first one prints
+        return
+    fi
+    mark list 0
+    printf '%s\000' "$@"
+    mark lines 0
+    vfp_how=-aHE vfp_what=$vfp_keep
+    [ -n "$vfp_drop" ] && vfp_how=-aHvE vfp_what=$vfp_drop
+    vfp_err=$({ {
+        printf '%s\000' "$@" | within "$vfp_time" xargs -0 grep "$vfp_how" -e "$vfp_what"
+        printf '\nrc %s' $? >&2
+    } | head -c "$vfp_limit" >&3; } 2>&1)
+    end_of "$vfp_err"
+    went_well "$vfp_err" || read_each "$@"
+}
+
+# read_each PATH...: the same files one by one, after their group failed.
+read_each() {
+    for vfp_f; do
+        mark item 0
+        printf '%s' "$vfp_f"
+        mark out 0
+        vfp_err=$({ { read_one "$vfp_f"; } | kept | head -c "$vfp_limit" >&3; } 2>&1)
+        end_of "$vfp_err"
+    done
+}
+
+read_one() {
+    if [ -n "$vfp_drop" ]; then
+        within 5 grep -avE -e "$vfp_drop" -- "$1"
+    else
+        within 5 cat -- "$1"
+    fi
+    vfp_rc=$?
+    [ -n "$vfp_drop" ] && [ $vfp_rc = 1 ] && vfp_rc=0 # no line was left
+    printf '\nrc %s' $vfp_rc >&2
+}
+
+kept() {
+    if [ -n "$vfp_keep" ]; then
+        grep -aE -e "$vfp_keep"
+    else
+        cat
+    fi
+}
+
+# read_links SECONDS PATH...: where symbolic links point, by one ls. Numeric ids: names may ask a directory server.
+read_links() {
+    [ $# -gt 1 ] || return 0
+    vfp_time=$1
+    shift
+    mark list 0
+    printf '%s\000' "$@"
+    mark ls 0
+    vfp_err=$({
+        printf '%s\000' "$@" | within "$vfp_time" xargs -0 ls -ldn >&3
+        printf '\nrc %s' $? >&2
+    } 2>&1)
+    end_of "$vfp_err"
+}
+
+# read_names NUMBER GLOB: what lies in every directory that the glob finds.
+read_names() {
+    mark dirs "$1"
+    # shellcheck disable=SC2086
+    for vfp_d in $2/; do
+        [ -d "$vfp_d" ] || continue
+        if [ ! -r "$vfp_d" ] || [ ! -x "$vfp_d" ]; then
+            printf 'X%s\000' "$vfp_d"
+            deny "$1"
+            continue
+        fi
+        printf 'D%s\000' "$vfp_d"
+        for vfp_f in "$vfp_d"* "$vfp_d".[!.]* "$vfp_d"..?*; do
+            [ -e "$vfp_f" ] || [ -L "$vfp_f" ] || continue
+            printf 'N%s\000' "${vfp_f##*/}"
+        done
+    done
+}
+
+# read_binary NUMBER SECONDS LIMIT PATH...: files that are not text, each by one od.
+read_binary() {
+    vfp_number=$1 vfp_time=$2 vfp_limit=$3
+    shift 3
+    for vfp_f; do
+        [ -e "$vfp_f" ] || continue
+        mark item "$vfp_number"
+        printf '%s' "$vfp_f"
+        mark hex "$vfp_number"
+        vfp_err=$({
+            within "$vfp_time" od -An -v -tx1 -N "$vfp_limit" "$vfp_f" >&3
+            printf '\nrc %s' $? >&2
+        } 2>&1)
+        end_of "$vfp_err"
+    done
+}
+
+# run NUMBER SECONDS LIMIT DROP KEEP LINE WORD...: one command. LINE is what the bundle calls it.
+run() {
+    vfp_number=$1 vfp_time=$2 vfp_limit=$3 vfp_drop=$4 vfp_keep=$5
+    mark item "$1"
+    printf '%s' "$6"
+    mark cmd "$1"
+    shift 6
+    if ! command -v "$1" >/dev/null; then
+        end_of '
+rc 127'
+        return
+    fi
+    if [ -z "$vfp_drop$vfp_keep" ]; then
+        vfp_err=$({ {
+            within "$vfp_time" "$@"
+            printf '\nrc %s' $? >&2
+        } | head -c "$vfp_limit" >&3; } 2>&1)
+    else
+        vfp_err=$({ {
+            within "$vfp_time" "$@"
+            printf '\nrc %s' $? >&2
+        } | sieved | head -c "$vfp_limit" >&3; } 2>&1)
+    fi
+    end_of "$vfp_err"
+    refused "${vfp_err##*rc }" "$vfp_err" && deny "$vfp_number"
+}
+
+sieved() {
+    if [ -n "$vfp_drop" ]; then
+        grep -avE -e "$vfp_drop" | kept
+    else
+        kept
+    fi
+}
+
+# refused STATUS COMPLAINT: whether a command failed for lack of rights.
+refused() {
+    [ "$1" != 0 ] || return 1
+    case $2 in
+    *[Pp]ermission\ denied* | *not\ permitted* | *must\ be\ root* | *uperuser* | *uthentication\ unavailable*) return 0 ;;
+    esac
+    return 1
+}
+
+# run_each NUMBER SECONDS LIMIT DROP KEEP LINE LIST: LINE with each line that the command LIST prints.
+run_each() {
+    vfp_newline='
+'
+    set -f
+    IFS=' '
+    # shellcheck disable=SC2086 # both lines are plain words
+    command -v ${7%% *} >/dev/null || { set +f && IFS= && return; }
+    # shellcheck disable=SC2086
+    vfp_list=$(within "$2" $7 2>/dev/null)
+    vfp_rc=$?
+    if [ $vfp_rc != 0 ]; then
+        # shellcheck disable=SC2086
+        vfp_err=$(within "$2" $7 2>&1 >/dev/null)
+        mark unread "$1"
+        printf '%s: %s' "$7" "${vfp_err:-exit status $vfp_rc}"
+        refused $vfp_rc "$vfp_err" && deny "$1"
+    fi
+    IFS=$vfp_newline
+    for vfp_argument in $vfp_list; do
+        IFS=' '
+        case $vfp_argument in
+        '') continue ;;
+        -*) note "'$7' names '$vfp_argument', which '$6' would take for an option" && continue ;;
+        esac
+        # shellcheck disable=SC2086
+        run "$1" "$2" "$3" "$4" "$5" "$6 $vfp_argument" $6 "$vfp_argument"
+    done
+    set +f
+    IFS=
+}
+
+# begin: the head of this pass.
+begin() {
+    if [ "$VFP_PASS" = user ]; then
+        mark hello 0
+        return
+    fi
+    IFS=' '
+    for vfp_number in $VFP_ONLY; do
+        mark again "$vfp_number"
+    done
+    IFS=
+}
+
+# finish: what was denied is read by root, if that is allowed; then the answer is whole.
+finish() {
+    [ "$VFP_PASS" = user ] || return 0
+    if [ -n "$vfp_denied" ] && [ "$VFP_SUDO" = 1 ] && [ "$vfp_uid" != 0 ]; then
+        # The text goes through a pipe: arguments are for everybody to see, and the boundary is in it.
+        vfp_err=$({
+            printf '%s\n' "VFP_PASS=root VFP_SUDO=0 VFP_BODY= VFP_ONLY='$vfp_denied'" "VFP_B=$VFP_B" "$VFP_BODY" |
+                sudo -n sh -c 'eval "$(cat)"' >&3
+            printf '\nrc %s' $? >&2
+        } 2>&1)
+        case ${vfp_err##*rc } in
+        0) ;;
+        *) note "sudo -n: ${vfp_err%
+rc *}" ;;
+        esac
+    fi
+    mark bye 0
+}
