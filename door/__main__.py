@@ -66,6 +66,7 @@ def _lab(words: Sequence[str]) -> int:
         packages.provide(packages.LAB, "the embedded lab")
     command = runs.python("lab", *words)
     sys.stdout.flush()
+    os.environ["VFPROOF_LAB_PROG"] = "./vfproof lab"  # what it calls itself in its help
     os.execv(command[0], command)  # noqa: S606 - that is the point
 
 

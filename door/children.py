@@ -19,6 +19,7 @@ class Child:
     """A process that was started here, and what was heard while it ran."""
 
     pid: int
+    interruption: signal.Signals
     interrupted: bool = False
 
     def hear(self, event: signal.struct_siginfo) -> None:
@@ -26,7 +27,7 @@ class Child:
         if event.si_signo == signal.SIGINT:
             self.interrupted = True
         if event.si_signo in _PASSED_ON and event.si_code != _FROM_THE_KERNEL:
-            os.kill(self.pid, event.si_signo)
+            os.kill(self.pid, self.interruption if event.si_signo == signal.SIGINT else event.si_signo)
 
     def status(self) -> int | None:
         """Its exit status as a shell gives it, None while it runs; 130 when it was interrupted."""
@@ -43,16 +44,18 @@ def run(
     command: Sequence[str],
     environment: Mapping[str, str] | None = None,
     *,
+    interruption: signal.Signals = signal.SIGINT,
     every_s: float = 3600,
     tick: Callable[[int], None] = lambda _pid: None,
 ) -> int:
     """Run a program to its end and give its exit status. `tick` is called with its pid about every so many seconds.
 
-    The child is told to end when the door is killed. Raises `OSError` when it cannot be started.
+    `interruption` is what the child gets for a SIGINT that was sent to the door alone. The child is told to end when
+    the door is killed. Raises `OSError` when it cannot be started.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     try:
-        child = Child(_start(command, os.environ if environment is None else environment, before))
+        child = Child(_start(command, os.environ if environment is None else environment, before), interruption)
         while True:
             event = signal.sigtimedwait(_HEARD, every_s)
             if event is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,9 @@ def demo(words: Words) -> int:
     begun, peak = time.monotonic(), Peak()
     inside = python("door", INSIDE, *words.options, f"--run-folder={folder}")
     say(f"demo on the embedded lab {topology!r}: boot, checks, drills, report")
-    status = run(python("lab", "run", topology, "--", *inside), every_s=SAMPLE_EVERY_S, tick=peak.look)
+    # `lab run` lets go of a SIGINT, as the terminal sends it to its command too; it does pass SIGTERM on
+    lab_run = python("lab", "run", topology, "--", *inside)
+    status = run(lab_run, interruption=signal.SIGTERM, every_s=SAMPLE_EVERY_S, tick=peak.look)
     minutes, seconds = divmod(round(time.monotonic() - begun), 60)
     say(f"{minutes} min {seconds} s in all; at most {peak.bytes / 2**30:.1f} GiB of memory in use, lab included")
     report = Path(folder, "report.html")

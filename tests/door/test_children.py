@@ -81,6 +81,15 @@ def test_a_signal_to_the_door_is_passed_on_once(log: Path, sent: str, status: in
     assert log.read_text() == sent
 
 
+def test_an_interruption_may_be_passed_on_as_another_signal(log: Path) -> None:
+    by_sigterm = DOOR.replace("argv[2]]", "argv[2]], interruption=15")
+    process = subprocess.Popen([sys.executable, "-c", by_sigterm, CHILD, str(log)])
+    wait_until(lambda: log.exists() and log.read_text() == "ready")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert log.read_text() == "SIGTERM"
+
+
 def test_ctrl_c_at_a_terminal_is_heard_once(log: Path) -> None:
     ours, theirs = pty.openpty()
     process = start(
