@@ -32,6 +32,9 @@ class Machine(Protocol):
     def ready(self, deadline: float) -> None:
         """Return when SSH answers with success. `deadline` is a `time.monotonic()` instant. Raises `DidNotComeUp`."""
 
+    def ended(self) -> str | None:
+        """Why it can answer no more (its process is gone), one sentence; None while it runs."""
+
     def stop(self) -> None:
         """End it as well as it can be done in two seconds; the death of the cell does the rest."""
 

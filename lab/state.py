@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from lab.topology import Topology
 
+_OF_A_PROCESS = re.compile(r"-[0-9]+$")
 PATH_LIMIT = 107
 """Bytes of a UNIX socket's path: unix(7), sun_path[108] with its final zero."""
 
@@ -71,6 +74,16 @@ class State:
     def control_socket(self) -> Path:
         """JSON lines: see `lab.control`."""
         return self.folder / "control.sock"
+
+    @property
+    def prepared(self) -> Path:
+        """Which images this lab runs from; see `lab.build_machine`."""
+        return self.folder / "prepared.json"
+
+    @property
+    def cell_pid(self) -> Path:
+        """The cell's process id as this machine sees it; true only while the lock is held."""
+        return self.folder / "cell.pid"
 
     @property
     def cell_log(self) -> Path:
@@ -160,13 +173,30 @@ def claim(state: State) -> int:
     What a dead lab left is removed. Raises `AlreadyUp` or `StateError`.
     """
     _private_folder(state.folder.parent)
-    _private_folder(state.folder)
-    descriptor = _try_lock(state.lock)
+    sweep()
+    descriptor = _lock_anew(state)
     if descriptor is None:
         raise AlreadyUp(f"lab '{state.name}' is up already; `lab down --name {state.name}` ends it")
     _remove_files(state)
     state.scratch.mkdir(mode=0o700, parents=True)
     return descriptor
+
+
+def _lock_anew(state: State) -> int | None:
+    while True:
+        _private_folder(state.folder)
+        try:
+            return _try_lock(state.lock)
+        except FileNotFoundError:  # somebody else's sweep took the folder for a dead lab's just before
+            continue
+
+
+def sweep() -> None:
+    """Remove what killed processes left of labs that had a process id for a name: no later `up` takes that name."""
+    for folder in base_folder().iterdir():
+        if _OF_A_PROCESS.search(folder.name) and not is_up(State(folder)):
+            with contextlib.suppress(AlreadyUp, FileNotFoundError):  # another sweep, or a lab just being made
+                remove(State(folder))
 
 
 def _remove_files(state: State) -> None:

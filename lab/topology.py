@@ -102,6 +102,7 @@ class Topology(Strict):
     """A lab as one data file."""
 
     name: Name
+    summary: str = Field(max_length=200, description="one line for the help text")
     shows: str
     cannot_show: str
     memory_mib: int = Field(ge=64, description="what all of it needs together")
@@ -137,6 +138,11 @@ class Topology(Strict):
         if twice:
             raise ValueError(f"used by two NICs: {', '.join(twice)}")
         return self
+
+
+def is_name(text: str) -> bool:
+    """Whether a lab, a node or a topology may be called that: it becomes part of paths and of host names."""
+    return bool(_NAME.match(text))
 
 
 def available() -> tuple[str, ...]:

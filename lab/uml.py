@@ -61,20 +61,21 @@ class UmlMachine:
 
     runs_on = "UML"
 
-    def __init__(self, name: str, node: Node, path: SshPath, state: State, disk: Path) -> None:
+    def __init__(self, name: str, node: Node, path: SshPath, state: State, *, disk: Path, modules: Path) -> None:
         self.name = name
         self.console_log = state.console_log(name)
         self._node = node
         self._path = path
         self._state = state
         self._disk = disk
+        self._modules = modules
         self._process: subprocess.Popen[bytes] | None = None
         self._console: Console | None = None
 
     def start(self) -> None:
         """Write its seed and begin to run it."""
         seed = self._state.folder / f"{self.name}.seed"
-        write_seed(seed, self.name, self._node, self._state.keys)
+        write_seed(seed, self.name, self._node, keys=self._state.keys, modules=self._modules)
         overlay = self._state.scratch / f"{self.name}.cow"
         command = uml_command(self._node, seed=seed, overlay=overlay, disk=self._disk, run=self._state.scratch)
         ours, theirs = os.openpty()
@@ -91,8 +92,19 @@ class UmlMachine:
 
     def ready(self, deadline: float) -> None:
         """Wait for its SSH server."""
-        wait_for_banner(self._path, deadline, self._ended)
-        wait_for_ssh(self._state, self.name, deadline, self._ended)
+        wait_for_banner(self._path, deadline, self.ended)
+        wait_for_ssh(self._state, self.name, deadline, self.ended)
+
+    def ended(self) -> str | None:
+        """Why its process is gone, or None."""
+        if self._process is None:
+            return "it was never started"
+        status = self._process.poll()
+        if status is None:
+            return None
+        if self._console is not None:
+            self._console.join(1)
+        return f"its kernel ended by itself (status {status})"
 
     def stop(self) -> None:
         """End it at once: nothing it wrote is kept."""
@@ -106,16 +118,6 @@ class UmlMachine:
         """A User-mode NIC always has carrier, so there is no wire to cut."""
         del connected
         raise NotSupported(f"{self.name}/{nic}: a User-mode NIC always has carrier; use port-down on its tap instead")
-
-    def _ended(self) -> str | None:
-        if self._process is None:
-            return "it was never started"
-        status = self._process.poll()
-        if status is None:
-            return None
-        if self._console is not None:
-            self._console.join(1)
-        return f"its kernel ended by itself (status {status})"
 
 
 def uml_command(node: Node, *, seed: Path, overlay: Path, disk: Path, run: Path) -> list[str]:
@@ -149,14 +151,14 @@ def uml_command(node: Node, *, seed: Path, overlay: Path, disk: Path, run: Path)
     ]
 
 
-def write_seed(seed: Path, name: str, node: Node, keys: Path) -> None:
+def write_seed(seed: Path, name: str, node: Node, *, keys: Path, modules: Path) -> None:
     """The directory that the node mounts to learn who it is; see `lab/guest/bond-init`. Raises `UmlError`."""
     if shlex.quote(str(seed)) != str(seed):
         raise UmlError(f"{seed}: a User-mode kernel cannot be given a path with such characters; set XDG_RUNTIME_DIR")
     seed.mkdir(mode=0o700)
     shutil.copy(INIT, seed / "init")
     (seed / "hostname").write_text(f"{name}\n")
-    (seed / "modules").write_text(f"{module_tree()}\n")
+    (seed / "modules").write_text(f"{modules}\n")
     (seed / "network.batch").write_text("\n".join(network_commands(node)) + "\n")
     shutil.copy(keys / "client_ed25519.pub", seed / "authorized_keys")
     shutil.copy(keys / "host_ed25519", seed / "host_key")

@@ -1,0 +1,1 @@
+"""The embedded lab: machines that are not there."""

@@ -1,0 +1,54 @@
+"""The ordinary inventory of a running lab: what its topology says, with the paths that exist only now filled in."""
+
+from __future__ import annotations
+
+import copy
+import io
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from inventory.model import Inventory
+from lab.state import State
+from lab.topology import Topology
+
+_HEADER = """\
+# Written by the lab '{name}' (topology {topology}); it is valid as long as that lab is up.
+"""
+
+
+def inventory_of(topology: Topology, state: State, *, cell_pid: int, user_namespace: bool) -> dict[str, Any]:
+    """The inventory as plain data, proven valid. Raises pydantic's `ValidationError` when the topology is wrong.
+
+    Every machine with a connection gets the generated ssh configuration; every observer that the topology puts into a
+    namespace of the cell gets the path by which that namespace is entered from outside.
+    """
+    data = copy.deepcopy(topology.inventory)
+    for section in ("hosts", "guests", "observers"):
+        for machine in data.get(section, {}).values():
+            if "connect" in machine:
+                machine["ssh_config"] = str(state.ssh_config)
+            if machine.get("namespace") in topology.namespaces:
+                machine["namespace"] = str(namespace_path(cell_pid, machine["namespace"]))
+                if user_namespace:
+                    machine["user_namespace"] = f"/proc/{cell_pid}/ns/user"
+    Inventory.model_validate(data)
+    return data
+
+
+def namespace_path(cell_pid: int, name: str) -> Path:
+    """Where a network namespace of the cell is found from outside: through the root of the cell's process 1."""
+    return Path(f"/proc/{cell_pid}/root/run/netns/{name}")
+
+
+def write(topology: Topology, state: State, *, cell_pid: int, user_namespace: bool) -> None:
+    """Write `state.inventory`."""
+    data = inventory_of(topology, state, cell_pid=cell_pid, user_namespace=user_namespace)
+    text = io.StringIO()
+    text.write(_HEADER.format(name=state.name, topology=topology.name))
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(data, text)
+    state.inventory.write_text(text.getvalue(), encoding="utf-8")
