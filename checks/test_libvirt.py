@@ -1,0 +1,177 @@
+"""VFs in libvirt's hands: every promise to a domain can be kept, and is the one the inventory wants.
+
+Read from /etc/libvirt/qemu, /run/libvirt/qemu (or `virsh dumpxml`), sysfs and `ip` of the host.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from checks.facts.libvirt import Definition, Domain, Interface
+from checks.facts.pci import Pf
+from checks.handed_vfs import locate
+from checks.outcome import advise
+
+
+def test_every_handed_out_device_is_a_vf(host_name: str, domains: tuple[Domain, ...], pfs: tuple[Pf, ...]) -> None:
+    """Every device that a domain takes by <interface type='hostdev'> is a VF of this host.
+
+    Why: a domain whose VF is not there does not start, and one that takes the PF itself takes the port from all others.
+    Fix: put the address of a VF into <source> (`ls -l /sys/bus/pci/devices/*/virtfn*`), slot and function in hex.
+    """
+    _skip_without(domains)
+    physical = {pf.address: pf for pf in pfs}
+    wrong = []
+    for domain, kind, definition in _versions(domains):
+        for one in definition.hostdevs:
+            if one.source is None:
+                wrong.append(f"domain {domain.name} ({kind}): {_called(one)} names no PCI address of the host")
+            elif one.source in physical:
+                name = physical[one.source].netdev or "a PF"
+                wrong.append(f"domain {domain.name} ({kind}): {one.source} is {name} itself, not one of its VFs")
+            elif locate(one.source, pfs) is None:
+                wrong.append(f"domain {domain.name} ({kind}): there is no VF at {one.source}")
+    assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))}"
+
+
+def test_no_vf_is_promised_twice(host_name: str, domains: tuple[Domain, ...]) -> None:
+    """No VF is promised to two domains.
+
+    Why: the second one to start fails with "PCI device ... is in use by driver vfio-pci, domain ...", often only after
+    the next reboot, when the order differs.
+    Fix: give one of the domains another VF.
+    """
+    _skip_without(domains)
+    claims: dict[str, dict[str, bool]] = defaultdict(dict)
+    for domain in domains:
+        for definition in filter(None, (domain.stored, domain.live)):
+            for address in definition.host_addresses:
+                claims[address][domain.name] = domain.live is not None and address in domain.live.host_addresses
+    doubled = []
+    for address, names in claims.items():
+        running = [name for name, has_it in names.items() if has_it]
+        text = f"{address} is promised to {' and '.join(names)}"
+        if len(running) > 1:
+            doubled.append(f"{text}, and {' and '.join(running)} run")
+        elif len(names) > 1:
+            advise(f"{host_name}: {text}; only one of them can run")
+    doubled += [
+        f"domain {domain.name} ({kind}) asks for {address} twice"
+        for domain, kind, definition in _versions(domains)
+        for address in _repeated(definition.host_addresses)
+    ]
+    assert not doubled, f"{host_name}: {'; '.join(doubled)}"
+
+
+def test_every_handed_out_vf_is_spelled_out(host_name: str, domains: tuple[Domain, ...], pfs: tuple[Pf, ...]) -> None:
+    """Every hostdev interface has its own MAC and guest address, and libvirt can take its VF.
+
+    Why: without a MAC the guest gets a random one at each start, without an address its NIC may change its name, and
+    with managed='no' the domain does not start unless somebody has bound the VF to vfio-pci before.
+    Fix: write <mac address=.../> and <address type='pci' .../> into the <interface>, and managed='yes'.
+    """
+    _skip_without(domains)
+    wrong = []
+    for domain, kind, definition in _versions(domains):
+        for one in definition.hostdevs:
+            lacking = list(_lacking(one, pfs))
+            wrong += [f"domain {domain.name} ({kind}): {_called(one)} {reason}" for reason in lacking]
+    assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))}"
+
+
+def test_every_mac_is_given_once(host_name: str, domains: tuple[Domain, ...]) -> None:
+    """No MAC is given to two interfaces of this host's domains.
+
+    Why: domains that were made by copying XML keep its MACs; two of them in one network take each other's traffic.
+    Fix: give each <interface> its own <mac>.
+    """
+    _skip_without(domains)
+    holders: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for domain in domains:
+        for one in domain.current.interfaces:
+            # A net_failover pair has one MAC on purpose: https://libvirt.org/formatdomain.html#teaming-a-virtio-hostdev-nic-pair
+            if one.mac and one.teaming != "transient":
+                holders[one.mac].append((domain.name, domain.running))
+    wrong = []
+    for mac, found in holders.items():
+        text = f"{mac} is given to {' and '.join(name for name, _ in found)}"
+        if len([name for name, running in found if running]) > 1 or len({name for name, _ in found}) < len(found):
+            wrong.append(text)
+        elif len(found) > 1:
+            advise(f"{host_name}: {text}; only one of them may run")
+    assert not wrong, f"{host_name}: {'; '.join(wrong)}"
+
+
+def test_running_domains_keep_their_vfs_at_the_next_start(host_name: str, domains: tuple[Domain, ...]) -> None:
+    """Every running domain has the VFs that are stored for its next start.
+
+    Why: `virsh edit` changes only the stored domain, `attach-device --live` only the running one; the difference shows
+    at the next start, mostly after an outage.
+    Fix: `virsh dumpxml NAME` against `virsh dumpxml --inactive NAME`; correct the one that is wrong.
+    """
+    _skip_without(domains)
+    for domain in domains:
+        if domain.live is None:
+            continue
+        if domain.stored is None:
+            advise(
+                f"{host_name}: domain {domain.name} is transient: nothing is stored of it, and it ends with its guest"
+            )
+            continue
+        live, stored = _promises(domain.live, _pooled(domain)), _promises(domain.stored, set())
+        only_live, only_stored = (", ".join(sorted(one)) or "none" for one in (live - stored, stored - live))
+        if live != stored:
+            advise(f"{host_name}: domain {domain.name} runs with {only_live}, but stored is {only_stored}")
+    lost = [domain.name for domain in domains if _loses_its_vfs(domain)]
+    assert not lost, f"{host_name}: {', '.join(lost)} run with VFs, but are stored without any"
+
+
+def _skip_without(domains: tuple[Domain, ...]) -> None:
+    if not any(domain.current.host_addresses or domain.current.hostdevs for domain in domains):
+        pytest.skip("no libvirt domain of this host takes a PCI device")
+
+
+def _versions(domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, str, Definition]]:
+    for domain in domains:
+        if domain.live is not None:
+            yield domain, "running", domain.live
+        if domain.stored is not None:
+            yield domain, "stored", domain.stored
+
+
+def _called(one: Interface) -> str:
+    return f"interface {one.mac or one.source or 'without a MAC'}"
+
+
+def _repeated(addresses: tuple[str, ...]) -> list[str]:
+    return sorted({address for address in addresses if addresses.count(address) > 1})
+
+
+def _lacking(one: Interface, pfs: tuple[Pf, ...]) -> Iterator[str]:
+    if one.mac is None:
+        yield "has no <mac>"
+    if one.place is None:
+        yield "has no guest <address>"
+    found = locate(one.source, pfs) if one.source else None
+    if not one.managed and found is not None and found[1].driver != "vfio-pci":
+        yield f"has managed='no', and its VF {one.source} is bound to {found[1].driver or 'no driver'}, not to vfio-pci"
+
+
+def _promises(definition: Definition, pooled: set[str | None]) -> set[str]:
+    fixed = (one for one in definition.hostdevs if one.mac not in pooled)
+    handed = {f"{one.source} with MAC {one.mac} and VLANs {list(one.vlans)}" for one in fixed}
+    return handed | {f"plain device {one.source}" for one in definition.host_devices}
+
+
+def _pooled(domain: Domain) -> set[str | None]:
+    """MACs of stored interfaces that take a VF out of a network's pool: which one is only known while it runs."""
+    return {one.mac for one in domain.stored.interfaces if one.network} if domain.stored else set()
+
+
+def _loses_its_vfs(domain: Domain) -> bool:
+    if domain.live is None or domain.stored is None or domain.stored.hostdevs:
+        return False
+    return any(one.mac not in _pooled(domain) for one in domain.live.hostdevs)
