@@ -19,7 +19,7 @@ MarkKind = Literal["garp", "na", "switch", "mac", "marker"]
 
 # Okabe and Ito's colours, told apart with every common kind of colour blindness; shape and lane say the same again.
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE = "#0072B2", "#D55E00", "#00795A", "#9A4A80", "#E69F00"
-INK, FAINT = "#1f2933", "#d9dee4"
+INK, GREY, FAINT = "#1f2933", "#5b6b7b", "#d9dee4"
 LABEL_LIMIT = 44
 TITLE_LIMIT = 110
 DRAWN_TOO = "→←↔…–—≥≤"  # the font has a glyph for Latin-1 and for these
@@ -27,7 +27,7 @@ TICK = 0.32
 
 
 class Mark(NamedTuple):
-    """One thing that happened. `mac`: from here on the neighbours send to the MAC in `label`."""
+    """One thing that happened. `mac`: from here on the neighbours send to the MAC in `label`; the old MAC is one too."""
 
     ms: float
     kind: MarkKind
@@ -117,7 +117,7 @@ def _lanes(picture: TimelinePicture) -> list[_Lane]:
     lanes: dict[tuple[str, str], _Lane] = {}
     for ms, kind, label in sorted(picture.marks, key=lambda mark: ("mac garp na".find(mark[1]), mark[2], mark[0])):
         if kind == "mac":
-            lanes.setdefault((kind, ""), _Lane("MAC on the wire", PURPLE, "span")).ticks.append(
+            lanes.setdefault((kind, ""), _Lane("neighbours send to", PURPLE, "span")).ticks.append(
                 _Tick(ms, _clean(label))
             )
         elif kind == "garp":
@@ -211,10 +211,11 @@ def _draw_lane(axes: Axes, lane: _Lane, row: int, window: tuple[float, float]) -
 
 
 def _draw_spans(axes: Axes, lane: _Lane, row: int, window: tuple[float, float]) -> None:
-    """Who has the traffic, as bars from one change to the next; the first is taken to reach back."""
-    starts = [window[0] if number == 0 else tick.ms for number, tick in enumerate(lane.ticks)]
+    """Who has the traffic, as bars from one change to the next. Nothing is claimed of the time before the first."""
+    starts = [max(tick.ms, window[0]) for tick in lane.ticks]
     for number, (start, end, tick) in enumerate(zip(starts, [*starts[1:], window[1]], lane.ticks, strict=True)):
-        axes.barh(row, end - start, left=start, height=0.62, facecolor=PURPLE if number % 2 else "#5b6b7b", alpha=0.9,
-                  edgecolor="white")  # fmt: skip
-        middle = (max(start, window[0]) + min(end, window[1])) / 2
-        axes.text(middle, row, tick.text, ha="center", va="center", color="white", fontsize=8.5, clip_on=True)
+        colour = PURPLE if number % 2 or tick.ms > 0 else GREY
+        axes.barh(row, end - start, left=start, height=0.62, facecolor=colour, alpha=0.9, edgecolor="white")
+        axes.text(
+            (start + end) / 2, row, tick.text, ha="center", va="center", color="white", fontsize=8.5, clip_on=True
+        )

@@ -43,7 +43,7 @@ class Reporting:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         """Keep the inventory, and leave a page from the first moment on."""
-        source = Path(self._config.getoption("inventory"))
+        source = self._config.invocation_params.dir / Path(self._config.getoption("inventory")).expanduser()
         try:
             guests = load(source).guests
             self._recorder.folder.add("inventory.yaml", source.read_bytes())
@@ -59,8 +59,9 @@ class Reporting:
         self._leave_page()
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Count what the command line leaves out, to say so in the report."""
-        self._recorder.update_run(deselected=self._recorder.run.deselected + len(items))
+        """Count what the command line leaves out, to say so in the report: rows about nobody left nothing out."""
+        left_out = sum(readiness.NO_MACHINE not in item.nodeid for item in items)
+        self._recorder.update_run(deselected=self._recorder.run.deselected + left_out)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note how many statements there are to judge."""

@@ -41,7 +41,7 @@ def cells(row: Row, *, duration_cell: str, extra_links: str = "") -> list[str]:
         f'<td class="col-outcome"><span data-rank="{rank}" class="vf-word {slug(word)}">{word}</span></td>',
         f'<td class="col-machine">{shown(row.machine) or "–"}</td>',
         f'<td class="col-statement" title="{shown(row.id)}">{story(row)}</td>',
-        f'<td class="col-links">{links(row.evidence)}{extra_links}</td>',
+        f'<td class="col-links">{figure_links(row.figures)}{links(row.evidence)}{extra_links}</td>',
         duration_cell,
     ]
 
@@ -58,13 +58,22 @@ def story(row: Row) -> str:
         parts += [f'<div class="vf-fix"><b>Fix</b> {shown(row.fix)}</div>'] if row.fix else []
     if row.notes:
         parts.append("<ul class=vf-notes>" + "".join(f"<li>{shown(note)}</li>" for note in row.notes) + "</ul>")
-    parts += [_figure(link) for link in row.figures]
     return "".join(parts)
 
 
 def links(evidence: Sequence[Link]) -> str:
     """Files of the run folder as relative links."""
     return "".join(f'<a href="{address(link.path)}">{shown(link.label)}</a>' for link in evidence)
+
+
+def figure_links(figures: Sequence[Link]) -> str:
+    """Figures stand once, above the rows, whatever number of statements they bear out."""
+    return "".join(f'<a href="#{figure_anchor(link)}">{shown(link.label)}</a>' for link in figures)
+
+
+def figure_anchor(link: Link) -> str:
+    """The id of a figure in the page."""
+    return "figure-" + _plain(link.path)
 
 
 def address(path: str) -> str:
@@ -74,7 +83,7 @@ def address(path: str) -> str:
 
 def anchor(node_id: str) -> str:
     """A node id as the id of its row in the page: stable, so a link to it stays good."""
-    return "row-" + re.sub(r"[^A-Za-z0-9]+", "-", node_id).strip("-")
+    return "row-" + _plain(node_id)
 
 
 def slug(words: str) -> str:
@@ -88,6 +97,5 @@ def is_listed(row: Row, total: int) -> bool:
     return total <= LIST_ALL_UP_TO or says_more or row.outcome not in ("holds", "does not apply")
 
 
-def _figure(link: Link) -> str:
-    source, label = address(link.path), shown(link.label)
-    return f'<figure><a href="{source}"><img src="{source}" alt="{label}"></a><figcaption>{label}</figcaption></figure>'
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from reports.readiness import FINDINGS, READINESS, Finding, Machine, counted, in_words, plural
 from reports.results import Results
-from reports.rows import OUTCOMES, Row
-from reports.table import LIST_ALL_UP_TO, anchor, slug, story
+from reports.rows import OUTCOMES, Link, Row
+from reports.table import LIST_ALL_UP_TO, address, anchor, figure_anchor, is_listed, slug, story
 from reports.text import shown
 
 MESSAGE_LIMIT = 600
@@ -27,6 +27,7 @@ def top(results: Results) -> str:
             _about(results),
             *(_machine(machine) for machine in by_need),
             _matrix(results.rows),
+            _figures(results.rows),
             "<h2>Statements</h2>",
             _left_out(results.rows),
             "</div>",
@@ -147,6 +148,19 @@ def _finding(finding: Finding, machine: Machine) -> str:
     )
 
 
+def _figures(rows: Sequence[Row]) -> str:
+    """Every figure once, with the machine it is about."""
+    machines = {link: row.machine for row in reversed(rows) for link in row.figures}
+    told = [_figure(link, machine) for link, machine in reversed(machines.items())]
+    return "<h2>Drills</h2>" + "".join(told) if told else ""
+
+
+def _figure(link: Link, machine: str) -> str:
+    source, caption = address(link.path), f"{shown(machine)}: {shown(link.label)}"
+    image = f'<a href="{source}"><img src="{source}" alt="{caption}"></a>'
+    return f'<figure id="{figure_anchor(link)}">{image}<figcaption>{caption}</figcaption></figure>'
+
+
 def _matrix(rows: Sequence[Row]) -> str:
     """Machines by question areas: where it hurts, at one look."""
     areas = list(dict.fromkeys(row.area for row in rows))
@@ -158,7 +172,9 @@ def _matrix(rows: Sequence[Row]) -> str:
         cells.setdefault((row.machine, row.area), []).append(row)
     head = "".join(f"<th>{shown(area.replace('_', ' '))}</th>" for area in areas)
     body = "".join(
-        f"<tr><th>{shown(name) or '–'}</th>" + "".join(_cell(cells.get((name, area), ())) for area in areas) + "</tr>"
+        f"<tr><th>{shown(name) or '–'}</th>"
+        + "".join(_cell(cells.get((name, area), ()), len(rows)) for area in areas)
+        + "</tr>"
         for name in names
     )
     head = f"<thead><tr><th></th>{head}</tr></thead>"
@@ -169,7 +185,7 @@ def _legend() -> str:
     return '<p class="vf-legend">' + " · ".join(f"{symbol} {word}" for word, symbol in SYMBOLS.items()) + "</p>"
 
 
-def _cell(rows: Sequence[Row]) -> str:
+def _cell(rows: Sequence[Row], total: int) -> str:
     if not rows:
         return "<td></td>"
     counts = counted(rows)
@@ -177,10 +193,10 @@ def _cell(rows: Sequence[Row]) -> str:
     symbols = " ".join(
         f"{SYMBOLS[word]}{number}" for word, number in counts.items() if number and word != "does not apply"
     )
-    return (
-        f'<td class="{slug(worst.outcome)}" title="{in_words(counts)}"><a href="#{anchor(worst.id)}" '
-        f'aria-label="{in_words(counts)}">{symbols or SYMBOLS["does not apply"]}</a></td>'
-    )
+    told = symbols or SYMBOLS["does not apply"]
+    target = f'href="#{anchor(worst.id)}" ' if is_listed(worst, total) else ""
+    link = f'<a {target}aria-label="{in_words(counts)}">{told}</a>'
+    return f'<td class="{slug(worst.outcome)}" title="{in_words(counts)}">{link}</td>'
 
 
 def _left_out(rows: Iterable[Row]) -> str:

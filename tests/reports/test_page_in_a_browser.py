@@ -10,7 +10,7 @@ import reports.plugin
 
 pytest_plugins = ["pytester"]
 CHROMIUM = shutil.which("chromium")
-FLAGS = [
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -20,7 +20,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--virtual-time-budget=3000",
-]
+)
 
 CONFTEST = """
 def pytest_addoption(parser):

@@ -250,10 +250,11 @@ def test_evidence_of_a_setup_that_failed_is_linked(run, pytester):
 
 def test_why_fix_and_figure_are_shown_where_it_is_broken(run, pytester):
     run(HOLDS, BROKEN)
-    broken, holds = (tests[0][4] for tests in rows_of_page(pytester).values())
-    assert "add a slave." in broken
-    assert '<img src="drills/a.svg"' in broken
-    assert "make VFs" not in holds
+    broken, holds = (tests[0] for tests in rows_of_page(pytester).values())
+    assert "add a slave." in broken[4]
+    assert '<a href="#figure-drills-a-svg">timeline</a>' in broken[5]
+    assert page_of(pytester).count('<img src="drills/a.svg"') == 1
+    assert "make VFs" not in holds[4]
 
 
 def test_text_from_hosts_is_escaped(run, pytester):
@@ -284,7 +285,7 @@ def test_x(x, tell):
     assert "<b>kvm" not in everything
     assert "<i>label" not in everything
     assert 'href="javascript%3Aalert%281%29"' in cells[5]
-    assert 'src="other.host/x.svg"' in cells[4]
+    assert 'src="other.host/x.svg"' in page_of(pytester)
     assert len(everything) < 200_000
 
 
@@ -347,6 +348,18 @@ def test_what_the_command_line_leaves_out_is_said(run, pytester):
     _, results = run(HOLDS, BROKEN, args=("-k", "vfs"))
     assert (results.run.collected, results.run.deselected) == (1, 1)
     assert "A part only" in page_of(pytester)
+
+
+def test_rows_about_nobody_leave_nothing_out(run, pytester):
+    about_nobody = """
+import pytest
+
+@pytest.mark.parametrize("machine", ["kvm-1", "(no machine)"])
+def test_x(machine): pass
+"""
+    _, results = run(about_nobody, args=("-k", "kvm"))
+    assert results.run.deselected == 0
+    assert "A part only" not in page_of(pytester)
 
 
 def test_a_run_that_stops_at_the_first_is_not_taken_for_whole(run, pytester):
