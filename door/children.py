@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-INTERRUPTED = 130  # as a shell says it: 128 and SIGINT
+INTERRUPTED = 128 + signal.SIGINT  # as a shell says it
 _FROM_THE_KERNEL = 0x80  # SI_KERNEL: the terminal sent it, and the whole foreground group has it already
 _PASSED_ON = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _HEARD = _PASSED_ON | {signal.SIGCHLD}
@@ -20,29 +20,29 @@ class Child:
 
     pid: int
     interruption: signal.Signals
-    interrupted: bool = False
+    heard: int | None = None
 
     def hear(self, event: signal.struct_siginfo) -> None:
         """Hand a signal on, unless the terminal has given it to the child as well (twice would cut its clean-up)."""
-        if event.si_signo == signal.SIGINT:
-            self.interrupted = True
-        if event.si_signo in _PASSED_ON and event.si_code != _FROM_THE_KERNEL:
+        if event.si_signo not in _PASSED_ON:
+            return
+        self.heard = self.heard or event.si_signo
+        if event.si_code != _FROM_THE_KERNEL:
             os.kill(self.pid, self.interruption if event.si_signo == signal.SIGINT else event.si_signo)
 
     def status(self) -> int | None:
-        """Its exit status as a shell gives it, None while it runs; 130 when it was interrupted."""
+        """Its exit status as a shell gives it, None while it runs; 130 (or 143, 129) when it was told to end."""
         pid, raw = os.waitpid(self.pid, os.WNOHANG)
         if pid == 0:
             return None
         code = os.waitstatus_to_exitcode(raw)
-        if self.interrupted:
-            return INTERRUPTED
+        if self.heard is not None:
+            return 128 + self.heard
         return code if code >= 0 else 128 - code
 
 
 def run(
     command: Sequence[str],
-    environment: Mapping[str, str] | None = None,
     *,
     interruption: signal.Signals = signal.SIGINT,
     every_s: float = 3600,
@@ -55,7 +55,7 @@ def run(
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     try:
-        child = Child(_start(command, os.environ if environment is None else environment, before), interruption)
+        child = Child(_start(command, before), interruption)
         while True:
             event = signal.sigtimedwait(_HEARD, every_s)
             if event is not None:
@@ -68,7 +68,7 @@ def run(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str], mask: set[signal.Signals | int]) -> int:
+def _start(command: Sequence[str], mask: set[signal.Signals | int]) -> int:
     setpriv = shutil.which("setpriv")
     argv = [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else list(command)
-    return os.posix_spawnp(argv[0], argv, environment, setsigmask=mask)
+    return os.posix_spawnp(argv[0], argv, os.environ, setsigmask=mask)
