@@ -34,6 +34,7 @@ class Package:
 LAB = (
     Package("e2fsprogs", "mkfs.ext4"),
     Package("iproute2", "ip"),
+    Package("iputils-ping", "ping"),
     Package("kmod", "depmod"),
     Package("mmdebstrap", "mmdebstrap"),
     Package("nftables", "nft"),
@@ -44,12 +45,7 @@ LAB = (
     Package("user-mode-linux", "linux.uml"),
     Package("util-linux", "nsenter"),
 )
-TESTS = (
-    *LAB,
-    Package("openssh-server", "sshd"),
-    Package("procps", "ps"),
-    Package("shellcheck", "shellcheck"),
-)
+TESTS = (*LAB, Package("openssh-server", "sshd"), Package("shellcheck", "shellcheck"))
 
 
 def provide(packages: Sequence[Package], purpose: str) -> None:

@@ -11,6 +11,7 @@ from door import demo, packages, runs
 from door.packages import Missing, installed, missing, provide
 from door.words import UsageError, sort
 from inventory.loading import InventoryError
+from lab import preflight
 
 HOUSE = ["-c", str(runs.REPOSITORY / "pyproject.toml"), "--rootdir", str(runs.REPOSITORY)]
 PYTEST = [sys.executable, "-P", "-m", "pytest", *HOUSE]
@@ -134,6 +135,13 @@ def test_a_demo_of_nothing_known_is_one_sentence() -> None:
         demo.demo(sort(["bnod"]))
     with pytest.raises(UsageError, match="one topology"):
         demo.demo(sort(["bond", "bond"]))
+
+
+def test_everything_that_the_lab_asks_for_is_provided() -> None:
+    asked = dict(preflight.EVERY_LAB)
+    for programs in preflight.BY_MACHINE.values():
+        asked |= programs
+    assert set(asked.values()) - {package.name for package in packages.LAB} == set()
 
 
 def test_dpkg_s_answer_is_understood() -> None:
