@@ -66,7 +66,8 @@ class Place:
 
     def start(self, script: bytes) -> Process:
         """A shell script that keeps running and streams. Raises what the connection raises."""
-        return Process(self.connection.start(shlex.join((*self.enter, "sh", "-c", script.decode()))))
+        # `exec`: no shell in between holds the program's output open after its end.
+        return Process(self.connection.start(f"exec {shlex.join((*self.enter, 'sh', '-c', script.decode()))}"))
 
 
 def script(name: str, *arguments: str, run_by: str = "sh", sudo: bool = False) -> bytes:
