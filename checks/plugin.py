@@ -22,6 +22,7 @@ from checks.facts.iommu import Iommu
 from checks.facts.libvirt import Domain
 from checks.facts.nics import Nic
 from checks.facts.pci import Pf
+from checks.handed_vfs import HandedVf, behind, handed_vfs
 from checks.machines import Machines, Who
 from checks.outcome import collected_advice
 from checks.sentences import shorten
@@ -136,7 +137,7 @@ def _needed(items: list[pytest.Item], inventory: Inventory) -> list[Who]:
             found.append(("host", names["host_name"]))
         if "guest_bundle" in fixtures and "guest_name" in names:
             found.append(("guest", names["guest_name"]))
-        if "guest_host_bundle" in fixtures and "guest_name" in names:
+        if {"guest_host_bundle", "vfs_behind_nics"} & set(fixtures) and "guest_name" in names:
             host = inventory.guests[names["guest_name"]].host
             found += [("host", host)] if host is not None else []
     return found
@@ -255,3 +256,14 @@ def guest_domain(
     """The guest's libvirt domain on its host; None when the host has none of that name."""
     found = machines.fact(("host", guest_host_name), libvirt.parse)
     return libvirt.find(found, wanted_guest.domain or guest_name)
+
+
+@pytest.fixture
+def vfs_behind_nics(
+    request: pytest.FixtureRequest, wanted_guest: Guest, guest_nics: tuple[Nic, ...]
+) -> dict[str, HandedVf]:
+    """The host's VF behind each NIC of the guest, by the NIC's name; empty where the inventory names no host for it."""
+    if wanted_guest.host is None:
+        return {}
+    domain = request.getfixturevalue("guest_domain")
+    return behind(guest_nics, handed_vfs(domain.current, request.getfixturevalue("guest_pfs")) if domain else ())

@@ -10,23 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from checks.facts.bonds import Bond
-from checks.facts.nics import Nic
-from checks.handed_vfs import HandedVf, behind, handed_vfs, is_vf
+from checks.handed_vfs import HandedVf, is_vf
 from checks.judged_bonds import judged
 from checks.linux.bonding import refused_mac, swallows_on_link_loss
 from checks.outcome import advise
 from inventory import model
-
-
-@pytest.fixture
-def vfs_behind_nics(
-    request: pytest.FixtureRequest, wanted_guest: model.Guest, guest_nics: tuple[Nic, ...]
-) -> dict[str, HandedVf]:
-    """The host's VF behind each NIC of the guest; nothing for a guest that has no host in the inventory."""
-    if wanted_guest.host is None:
-        return {}
-    domain = request.getfixturevalue("guest_domain")
-    return behind(guest_nics, handed_vfs(domain.current, request.getfixturevalue("guest_pfs")) if domain else ())
 
 
 def test_bonds_of_vfs_leave_macs_alone(
