@@ -133,6 +133,12 @@ def test_a_failed_installation_is_one_sentence_and_is_not_believed(checkout: Che
     assert checkout.times_made() == 2
 
 
+def test_an_environment_that_cannot_be_made_is_one_sentence(checkout: Checkout) -> None:
+    failed = checkout.run("check", STUB_VENV_FAILS="yes")
+    assert failed.returncode == 4
+    assert f"python3 could not make {checkout.root}/.venv" in failed.stderr
+
+
 def test_an_interrupted_installation_is_not_believed(checkout: Checkout, tmp_path: Path) -> None:
     process = checkout.start("check", STUB_WAITS_FOR=str(tmp_path / "never"))
     wait_until(lambda: checkout.log.exists() and "-m pip" in checkout.log.read_text())
