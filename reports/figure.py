@@ -27,7 +27,7 @@ TICK = 0.32
 
 
 class Mark(NamedTuple):
-    """One thing that happened. `mac`: from here on the neighbours send to the MAC in `label`; the old MAC is one too."""
+    """One thing that happened. `mac`: from here on neighbours send to the MAC in `label`; the old one is a mark too."""
 
     ms: float
     kind: MarkKind

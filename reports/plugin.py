@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from pytest_metadata.plugin import metadata_key  # type: ignore[import-untyped]
 
 from reports import rows
 from reports.recorder import Recorder, project_version, started_run
@@ -53,7 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
     wanted_junit = config.option.xmlpath
     config.option.xmlpath = str(folder.path / "junit.xml")
     labels = {str(key): str(value) for key, value in config.getoption("metadata")}
-    config.stash[metadata_key].clear()  # the page says who, when and which versions in its own place
     run = started_run(("pytest", *config.invocation_params.args), project_version(ROOT / "pyproject.toml"), labels)
     reporting = Reporting(config, Recorder(folder, run), copy_junit_to=Path(wanted_junit) if wanted_junit else None)
     config.pluginmanager.register(reporting, "vfproof-reporting")

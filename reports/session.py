@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_metadata.plugin import metadata_key  # type: ignore[import-untyped]
 
 from inventory.loading import InventoryError, load
 from reports import readiness, rows, table, top
@@ -54,6 +55,7 @@ class Reporting:
         facts = self._config.stash.setdefault(MACHINE_FACTS, facts)
         self._recorder.facts = facts
         self._recorder.update_run(inventory="inventory.yaml")
+        self._config.stash[metadata_key].clear()  # the page says who, when and which versions in its own place
         self._started = True
         self._heed_sigterm()
         self._leave_page()

@@ -389,7 +389,8 @@ def test_ctrl_c_leaves_a_report_that_says_so(run, pytester):
 def hanging(pytester):
     """A run that hangs in its second check, as a process of its own; ended if the test does not."""
     prepare(pytester, HOLDS, HANGS)
-    command = [sys.executable, "-m", "pytest", "-p", "reports.plugin", *arguments()]
+    pytester.makeconftest(CONFTEST + '\npytest_plugins = ["reports.plugin"]')  # as the project's own conftest.py has it
+    command = [sys.executable, "-m", "pytest", *arguments()]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=pytester.path, env=environment, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 30
