@@ -144,7 +144,7 @@ def up(topology_name: str, name: str | None = None, report: Report = _ignore) ->
     lock = state.claim(place)
     try:
         build_machine.write_prepared(place, prepared)
-        lab, news = _start_cell(place, wanted.name, lock)
+        lab, news = _start_cell(place, topology.locate(topology_name), lock)
     finally:
         os.close(lock)
     try:
@@ -156,14 +156,14 @@ def up(topology_name: str, name: str | None = None, report: Report = _ignore) ->
     return lab
 
 
-def _start_cell(place: State, topology_name: str, lock: int) -> tuple[Lab, int]:
+def _start_cell(place: State, topology_file: Path, lock: int) -> tuple[Lab, int]:
     leash_read, leash = os.pipe()
     news, news_write = os.pipe()
     inherited = (leash_read, news_write, lock)
     rootless = os.getuid() != 0
     command = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--net"]
     command += ["--user", "--map-root-user"] if rootless else []
-    command += [sys.executable, "-m", "lab.cell", "--state", str(place.folder), "--topology", topology_name]
+    command += [sys.executable, "-m", "lab.cell", "--state", str(place.folder), "--topology", str(topology_file)]
     command += ["--leash", str(leash_read), "--news", str(news_write), "--lock", str(lock)]
     command += ["--user-namespace"] if rootless else []
     with place.cell_log.open("ab") as log:
@@ -218,7 +218,7 @@ def running(topology_name: str, name: str | None = None, report: Report = _ignor
 
     The name defaults to one of this process's own, so that it meets no other lab.
     """
-    lab = up(topology_name, name or f"{topology_name}-{os.getpid()}", report)
+    lab = up(topology_name, name or f"{topology.load(topology_name).name}-{os.getpid()}", report)
     try:
         yield lab
     finally:

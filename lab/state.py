@@ -10,12 +10,14 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.topology import Topology
 
 _OF_A_PROCESS = re.compile(r"-[0-9]+$")
+_ASKING_S = 0.3  # `is_up` holds the lock for a moment, too
 PATH_LIMIT = 107
 """Bytes of a UNIX socket's path: unix(7), sun_path[108] with its final zero."""
 
@@ -112,9 +114,8 @@ class State:
 
     @property
     def scratch(self) -> Path:
-        """For overlays and other big files: on the disk of the cache, since a runtime directory is memory."""
-        marker = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:8]
-        return cache_folder() / "scratch" / f"{self.name}-{marker}"
+        """For overlays and other big files: a link to the disk of the cache, since a runtime directory is memory."""
+        return self.folder / "scratch"
 
     def console_log(self, node: str) -> Path:
         """Everything that the node's console printed."""
@@ -139,14 +140,18 @@ def _private_folder(folder: Path) -> None:
 
 
 def _try_lock(path: Path) -> int | None:
-    """An open descriptor that holds the lock, or None when another process does."""
+    """An open descriptor that holds the lock, or None when another process keeps it."""
+    deadline = time.monotonic() + _ASKING_S
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            return None
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.01)
+            continue
         # Whoever removed a stale state took the lock file with it: then ours is a lock on nothing.
         if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
             return descriptor
@@ -178,7 +183,7 @@ def claim(state: State) -> int:
     if descriptor is None:
         raise AlreadyUp(f"lab '{state.name}' is up already; `lab down --name {state.name}` ends it")
     _remove_files(state)
-    state.scratch.mkdir(mode=0o700, parents=True)
+    _make_scratch(state)
     return descriptor
 
 
@@ -199,8 +204,18 @@ def sweep() -> None:
                 remove(State(folder))
 
 
+def _make_scratch(state: State) -> None:
+    marker = hashlib.sha256(os.fsencode(state.folder)).hexdigest()[:8]
+    target = cache_folder() / "scratch" / f"{state.name}-{marker}"
+    # The link comes first: whoever clears up, with whatever cache, finds what it leads to.
+    state.scratch.symlink_to(target)
+    target.mkdir(mode=0o700, parents=True)
+
+
 def _remove_files(state: State) -> None:
     """Everything but the lock."""
+    if state.scratch.is_dir():
+        shutil.rmtree(state.scratch.readlink())
     for entry in state.folder.iterdir():
         if entry == state.lock:
             continue
@@ -208,8 +223,6 @@ def _remove_files(state: State) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-    if state.scratch.exists():
-        shutil.rmtree(state.scratch)
 
 
 def remove(state: State) -> None:

@@ -150,12 +150,23 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
 
-def load(name: str) -> Topology:
-    """The topology of that name. Raises `TopologyError`."""
-    path = FOLDER / f"{name}.yaml"
+def locate(name: str) -> Path:
+    """The file of a topology: one of ours by its name, or any by a path that ends in .yaml. Raises `TopologyError`."""
+    if name.endswith(".yaml"):
+        return Path(name).absolute()
     if name not in available():
         raise TopologyError(f"there is no topology '{name}'; there is {', '.join(available())}")
-    return parse(path.read_text(encoding="utf-8"), source=path.name)
+    return FOLDER / f"{name}.yaml"
+
+
+def load(name: str) -> Topology:
+    """The topology of that name or path. Raises `TopologyError`."""
+    path = locate(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TopologyError(f"{path}: {error.strerror}") from error
+    return parse(text, source=path.name)
 
 
 def parse(text: str, source: str) -> Topology:

@@ -142,7 +142,6 @@ def uml_command(node: Node, *, seed: Path, overlay: Path, disk: Path, run: Path)
         "con=null",
         "ssl=null",
         "quiet",
-        "panic=-1",
         *nics,
         "init=/bin/sh",
         "--",
