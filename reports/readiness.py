@@ -95,7 +95,7 @@ def _machine(name: str, rows: Sequence[Row], facts: Mapping[str, str], incomplet
         reason=reason,
         guests=tuple(dict.fromkeys(row.machine for row in rows if row.machine not in ("", name))),
         counts=counted(rows),
-        findings=_findings(rows),
+        findings=_findings(name, rows),
         facts=dict(facts),
     )
 
@@ -111,14 +111,14 @@ def _judged(rows: Sequence[Row], incomplete: str) -> tuple[Readiness, str]:
     return ("ready", "") if status == 0 else ("not proven", "")
 
 
-def _findings(rows: Sequence[Row]) -> tuple[Finding, ...]:
+def _findings(machine: str, rows: Sequence[Row]) -> tuple[Finding, ...]:
     """The same words about the same machine are one finding: an unreachable host is not twenty of them."""
     grouped: dict[tuple[FindingKind, str, str], list[Row]] = {}
     for row in rows:
         if (kind := _kind(row)) is not None:
             grouped.setdefault((kind, row.machine, _words(kind, row) or row.id), []).append(row)
     found = [_finding(kind, same) for (kind, _, _), same in grouped.items()]
-    return tuple(sorted(found, key=lambda finding: FINDING_KINDS.index(finding.outcome)))
+    return tuple(sorted(found, key=lambda one: (FINDING_KINDS.index(one.outcome), one.machine != machine)))
 
 
 def _words(kind: FindingKind, row: Row) -> str:

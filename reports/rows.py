@@ -133,6 +133,8 @@ def message(report: pytest.TestReport) -> str:
 
 def message_of(error: BaseException) -> str:
     """An exception as the sentence it carries; a builtin one is a mistake in a check, and its kind is named."""
+    if isinstance(error, pytest.FixtureLookupError):
+        return f"a mistake in the checks: there is no fixture {error.argname!r}"
     text = str(error)
     if isinstance(error, AssertionError):
         return text.partition("\nassert ")[0]  # the rest is pytest's explanation of the expression

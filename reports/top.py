@@ -26,7 +26,7 @@ def top(results: Results) -> str:
             f'<p class="vf-answer {slug(by_need[0].readiness) if by_need else ""}">{shown(answer(by_need))}</p>',
             _about(results),
             *(_machine(machine) for machine in by_need),
-            _matrix(results.rows),
+            _matrix(results),
             _figures(results.rows),
             "<h2>Statements</h2>",
             _left_out(results.rows),
@@ -161,10 +161,13 @@ def _figure(link: Link, machine: str) -> str:
     return f'<figure id="{figure_anchor(link)}">{image}<figcaption>{caption}</figcaption></figure>'
 
 
-def _matrix(rows: Sequence[Row]) -> str:
+def _matrix(results: Results) -> str:
     """Machines by question areas: where it hurts, at one look."""
+    rows = results.rows
     areas = list(dict.fromkeys(row.area for row in rows))
-    names = list(dict.fromkeys(row.machine for row in rows))
+    hosts_first = [name for machine in results.machines for name in (machine.name, *machine.guests)]
+    told = {row.machine for row in rows}
+    names = [name for name in dict.fromkeys([*hosts_first, *told]) if name in told]
     if not areas:
         return ""
     cells: dict[tuple[str, str], list[Row]] = {}

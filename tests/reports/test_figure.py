@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 
 import defusedxml.ElementTree
@@ -45,6 +46,24 @@ def test_every_series_is_named_and_its_text_is_text():
         "ms relative to the switch",
     ):
         assert expected in shown
+
+
+def test_nothing_is_claimed_of_the_time_before_the_first_mac():
+    known_after = TimelinePicture("late", marks=[(50, "mac", "52:54:00:aa:bb:02")], window=(-100, 100))
+    known_before = TimelinePicture("late", marks=[(-100, "mac", "52:54:00:aa:bb:02")], window=(-100, 100))
+    assert len(bars(known_after)) == len(bars(known_before)) == 1
+    assert bars(known_after)[0] < bars(known_before)[0] / 3
+
+
+def bars(picture):
+    """Widths of the filled bars in the drawing, in points."""
+    root = defusedxml.ElementTree.fromstring(draw(picture))
+    found = []
+    for path in root.iter("{http://www.w3.org/2000/svg}path"):
+        if "opacity: 0.9" in path.get("style", ""):
+            xs = [float(number) for number in re.findall(r"[ML] ([-0-9.]+) ", path.get("d", ""))]
+            found.append(max(xs) - min(xs))
+    return found
 
 
 def test_thousands_of_probes_stay_a_small_file():

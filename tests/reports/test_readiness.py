@@ -77,6 +77,11 @@ def test_findings_come_by_weight_and_the_same_words_once():
     assert "19 more" in machine.findings[1].statement
 
 
+def test_of_equal_weight_the_hosts_own_findings_come_first():
+    machine = one(row("broken", "guest-1", message="no slave"), row("broken", message="no VF"))
+    assert [finding.machine for finding in machine.findings] == ["kvm-1", "guest-1"]
+
+
 def test_facts_go_with_their_machine():
     (machine,) = machines([row()], {}, {"kvm-1": {"kernel": "6.12"}, "kvm-2": {"kernel": "6.1"}})
     assert machine.facts == {"kernel": "6.12"}
