@@ -117,9 +117,7 @@ def test_running_domains_keep_their_vfs_at_the_next_start(host_name: str, domain
         if domain.live is None:
             continue
         if domain.stored is None:
-            advise(
-                f"{host_name}: domain {domain.name} is transient: nothing is stored of it, and it ends with its guest"
-            )
+            advise(f"{host_name}: domain {domain.name} is transient: nothing is stored for its next start")
             continue
         live, stored = _promises(domain.live, _pooled(domain)), _promises(domain.stored, set())
         only_live, only_stored = (", ".join(sorted(one)) or "none" for one in (live - stored, stored - live))
