@@ -105,15 +105,15 @@ class Capture:
             raise CaptureFailed("no frame has come yet that would tell the observer's time")
         return monotonic_ns - self._clock_ahead_ns
 
-    def stop(self, deadline_s: float = 10) -> int:
-        """End the capture and wait for its last frames; gives the number of frames that were dropped on the way.
-
-        Raises `CaptureFailed` when tcpdump does not say.
-        """
+    def close(self, deadline_s: float = 10) -> None:
+        """End the capture, and wait for its last frames and words."""
         self._process.end()
         for thread in self._threads:
             thread.join(deadline_s)
         self._process.close()
+
+    def dropped(self) -> int:
+        """How many frames were dropped on the way, once it is closed. Raises `CaptureFailed` when that is unknown."""
         dropped = _DROPPED.findall(self._errors)
         if not any(by == "kernel" for _, by in dropped):
             raise CaptureFailed(f"tcpdump did not say how many frames it dropped: {self._complaint()}")

@@ -84,7 +84,7 @@ def _drill(plan: Plan, before: BondState, watcher: Watcher, evidence: BinaryIO, 
         watch.stop()
     after = _settled_state(plan.guest, before)
     result = replace(result, after=after, directions=(there, back), armed=armed, give_back="".join(said))
-    return replace(result, not_measured=_why_not_to_judge(result, watch.dropped))
+    return replace(result, not_measured=_why_not_to_judge(result, watch.capture.dropped()))
 
 
 def _switch(plan: Plan, before: BondState, watch: Watch, new: str, ends: float | None) -> Direction:
@@ -133,7 +133,7 @@ def _after_trouble(guest: DrilledGuest, before: BondState, result: DrillResult) 
         return replace(result, not_measured=f"{result.not_measured}; afterwards: {problem}")
 
 
-def _why_not_to_judge(result: DrillResult, dropped: int | None) -> str | None:
+def _why_not_to_judge(result: DrillResult, dropped: int) -> str | None:
     if result.before and result.after and result.before.boot_id != result.after.boot_id:
         return "the guest rebooted during the drill"
     if result.give_back == TIMER_WAS_FIRST:

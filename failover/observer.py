@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface
 from typing import Any, BinaryIO
 
@@ -130,10 +131,9 @@ def start_probes(watcher: Watcher, address: str, interval_ms: float, for_s: floa
     return Program(watcher.place.start(script("supervise.sh", *words, sudo=watcher.sudo)))
 
 
-def watch_neighbour(watcher: Watcher, address: str, for_s: float) -> Program:
-    """Print the observer's neighbour entry for an address, with its clock, whenever it changes. Reads only."""
-    arguments = (watcher.interface, address, f"{for_s:.0f}")
-    body = script("neighbour.sh", *arguments).decode()
+def watch_neighbours(watcher: Watcher) -> Program:
+    """Print the observer's neighbour entries, and each change of them by its own clock. Reads only."""
+    body = script("neighbour.sh", watcher.interface).decode()
     return Program(watcher.place.start(script("supervise.sh", "sh", "-c", body)))
 
 
@@ -141,28 +141,39 @@ def moved(output: str, address: str, scene: Scene, switched: Switched) -> Neighb
     """What `neighbour.sh` saw of one entry around one switch."""
     before = after = ""
     moved_after_ms: float | None = None
-    for at_ns, mac in _entries(output):
+    for at_ns, mac in _entries(output, address):
         if at_ns <= switched.at_ns:
             before = mac or before
         elif mac == scene.new_mac and moved_after_ms is None:
             moved_after_ms = (at_ns - switched.at_ns) / 1e6
-        after = mac
+        after = mac or after
     return NeighbourMove(address, before, after, moved_after_ms)
 
 
-def latest_mac(output: str) -> str:
-    """The MAC in the last entry that `neighbour.sh` printed; empty when it has none."""
-    entries = _entries(output)
-    return entries[-1][1] if entries else ""
+def latest_mac(output: str, address: str) -> str:
+    """The last MAC that `neighbour.sh` printed for an address; empty when it never had one."""
+    return next((mac for _, mac in reversed(_entries(output, address)) if mac), "")
 
 
-def _entries(output: str) -> list[tuple[int, str]]:
-    """Time and MAC of every entry; a MAC is empty while the entry has none (INCOMPLETE, FAILED, or no entry)."""
-    found = []
+def _entries(output: str, address: str) -> list[tuple[int, str]]:
+    """Time and MAC of every entry of an address; a MAC is empty while it has none (INCOMPLETE, FAILED, deleted).
+
+    `ip -ts` prints UTC without saying so; entries that were there at the start have the time of the start.
+    """
+    found, at_ns = [], 0
     for line in output.splitlines():
-        stamp, _, entry = line.partition(" ")
-        seconds, _, fraction = stamp.partition(".")
+        stamp, bracket, entry = line.rpartition("] ")
+        if bracket or line.startswith("now ["):
+            at_ns = _ns((stamp if bracket else line).partition("[")[2].rstrip("]"))
         words = entry.split()
-        mac = words[words.index("lladdr") + 1].lower() if "lladdr" in words[:-1] else ""
-        found.append((int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or "0"), mac))
+        if words[:1] == [address] or words[:2] == ["Deleted", address]:
+            known = "lladdr" in words[:-1] and words[0] != "Deleted"
+            found.append((at_ns, words[words.index("lladdr") + 1].lower() if known else ""))
     return found
+
+
+def _ns(stamp: str) -> int:
+    """A time such as `2026-11-22T15:47:01.123456`, UTC, in ns since 1970."""
+    whole, _, fraction = stamp.partition(".")
+    seconds = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
+    return int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9])

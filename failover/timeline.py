@@ -88,11 +88,14 @@ class Probes:
     silence_ms: float
     """Longest time between two answers after the switch: also shows answers that were only late."""
     to_old_mac: int
-    """Probes that the observer still sent to the old MAC after the switch, when the MAC was to change."""
+    """Probes that the observer still sent to the old MAC although the new one had been announced (or, when nothing
+    was announced, after the switch)."""
+    resolution_ms: float
+    """Longest time between two probes sent around the gap: its length is known no better than that."""
 
     @property
     def gap_ms(self) -> float:
-        """Length of the longest gap; 0 when nothing was lost. True outage: up to one interval less or more."""
+        """Length of the longest gap; 0 without losses. The true outage is shorter by less than two resolutions."""
         return self.gap[1] - self.gap[0] if self.gap else 0.0
 
     @property
@@ -113,8 +116,8 @@ class Timeline:
     foreign: tuple[Announcement, ...]
     """For the guest's address by a MAC that is neither its old nor its new one."""
     probes: tuple[Probes, ...]
-    vlans_seen: frozenset[int]
-    """VLAN tags seen on any frame (-1: untagged): what the observer's place allows to judge."""
+    last_from_old_ms: float | None
+    """The last frame from the old MAC before the first GARP: the bond had not switched yet. None: there was none."""
 
     def of(self, announced: Announced) -> tuple[Announcement, ...]:
         """The credited announcements of one address, in order."""
@@ -122,14 +125,21 @@ class Timeline:
 
     @property
     def first_garp_ms(self) -> float | None:
-        """From the switch's command to the first credited GARP: an upper bound of the true latency."""
+        """From the command to the first credited GARP; the command's own start is part of it."""
         return next((each.ms for each in self.announcements if each.of.by == "GARP"), None)
 
     @property
+    def first_garp_at_most_ms(self) -> float | None:
+        """From the switch to the first GARP, upper bound: since the command, or since the old MAC was last heard."""
+        if self.first_garp_ms is None:
+            return None
+        return self.first_garp_ms - max(0.0, self.last_from_old_ms or 0.0)
+
+    @property
     def first_garp_at_least_ms(self) -> float | None:
-        """The lower bound: measured from the moment when the command had returned; 0 when the GARP came earlier."""
+        """The lower bound: since the command had returned; 0 when the GARP came before that."""
         if self.first_garp_ms is None or self.switched.done_ns is None:
-            return self.first_garp_ms
+            return None if self.first_garp_ms is None else 0.0
         return max(0.0, self.first_garp_ms - (self.switched.done_ns - self.switched.at_ns) / 1e6)
 
     def spacing_ms(self, announced: Announced) -> tuple[float, ...]:
@@ -149,9 +159,20 @@ def measure(frames: Sequence[Frame], scene: Scene, switched: Switched) -> Timeli
         tuple(credited),
         tuple(wrong),
         tuple(foreign),
-        tuple(_probes(frames, address, scene, switched) for address in scene.probed),
-        frozenset(_key(frame) for frame in frames),
+        tuple(_probes(frames, address, scene, switched, credited) for address in scene.probed),
+        _last_from_old(frames, scene, switched, credited),
     )
+
+
+def _last_from_old(
+    frames: Iterable[Frame], scene: Scene, switched: Switched, credited: Sequence[Announcement]
+) -> float | None:
+    """A bond that takes the new slave's MAC stops sending from the old one at the switch itself."""
+    first = next((each.ms for each in credited), None)
+    if scene.old_mac == scene.new_mac or first is None:
+        return None
+    heard = [_ms(frame.at_ns, switched) for frame in frames if frame.source == scene.old_mac]
+    return max((ms for ms in heard if ms <= first), default=None)
 
 
 def find_switch(frames: Iterable[Frame]) -> Switched | None:
@@ -214,11 +235,16 @@ class _Probe:
     answers: int = 0
 
 
-def _probes(frames: Sequence[Frame], address: str, scene: Scene, switched: Switched) -> Probes:
+def _probes(
+    frames: Sequence[Frame], address: str, scene: Scene, switched: Switched, credited: Sequence[Announcement]
+) -> Probes:
     sent, answered_ns, reordered = _matched(frames, address, switched)
     closes = (frames[-1].at_ns if frames else switched.at_ns) - SETTLED_NS
     settled = [probe for probe in sent if probe.answers or probe.sent_ns <= closes]
     before, after = _split(settled, switched)
+    gap = _longest_gap(before, after, switched)
+    around = [probe for probe in settled if gap and gap[0] <= _ms(probe.sent_ns, switched) <= gap[1]]
+    told = next((each.ms for each in credited if each.of.address == address), 0.0)
     gaps = [later.sent_ns - earlier.sent_ns for earlier, later in pairwise(sent)]
     return Probes(
         address=address,
@@ -231,9 +257,12 @@ def _probes(frames: Sequence[Frame], address: str, scene: Scene, switched: Switc
         duplicated=sum(max(0, probe.answers - 1) for probe in after),
         reordered=reordered,
         tail_lost=_tail(after),
-        gap=_longest_gap(before, after, switched),
+        gap=gap,
         silence_ms=_silence_ms(answered_ns, switched),
-        to_old_mac=sum(probe.to == scene.old_mac != scene.new_mac for probe in after),
+        to_old_mac=sum(
+            probe.to == scene.old_mac != scene.new_mac and _ms(probe.sent_ns, switched) > told for probe in after
+        ),
+        resolution_ms=max((later.sent_ns - earlier.sent_ns for earlier, later in pairwise(around)), default=0) / 1e6,
     )
 
 

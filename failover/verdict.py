@@ -33,7 +33,7 @@ def outages(direction: Direction, budgets: Budgets) -> list[str]:
             )
         else:
             found.append(
-                f"{probes.address} did not answer for {probes.gap_ms:.0f} ms ± {probes.interval_ms:.0f} ms, "
+                f"{probes.address} did not answer for {probes.gap_ms:.0f} ms (known to {probes.resolution_ms:.0f} ms), "
                 f"the budget is {budgets.outage_ms:.0f} ms{to_old}"
             )
     return found
@@ -104,23 +104,18 @@ def late_garp(direction: Direction, budgets: Budgets) -> list[str]:
     if at_least is None:
         return ["no gratuitous ARP was seen at all"]
     if at_least > budgets.first_garp_ms:
-        return [
-            f"the first gratuitous ARP came {first_garp(timeline)} after the switch, "
-            f"the budget is {budgets.first_garp_ms:.0f} ms"
-        ]
+        return [f"the first gratuitous ARP came {first_garp(timeline)}, the budget is {budgets.first_garp_ms:.0f} ms"]
     return []
 
 
 def uncertain_garp(direction: Direction, budgets: Budgets) -> list[str]:
-    """The first GARP may have been later than the budget: the command itself took too long to tell."""
-    timeline = direction.timeline
-    if timeline.first_garp_ms is None or timeline.first_garp_ms <= budgets.first_garp_ms:
-        return []
-    if late_garp(direction, budgets):
+    """The first GARP may have been later than the budget: its upper bound is, its lower bound is not."""
+    at_most = direction.timeline.first_garp_at_most_ms
+    if at_most is None or at_most <= budgets.first_garp_ms or late_garp(direction, budgets):
         return []
     return [
-        f"{direction.name}: first gratuitous ARP {first_garp(timeline)}; {direction.record.way} itself took "
-        f"{direction.record.took_ms:.0f} ms, so the budget of {budgets.first_garp_ms:.0f} ms cannot be told exactly"
+        f"{direction.name}: the first gratuitous ARP came {first_garp(direction.timeline)}; {direction.record.way} "
+        f"itself took {direction.record.took_ms:.0f} ms, so a budget of {budgets.first_garp_ms:.0f} ms cannot be judged"
     ]
 
 
@@ -156,7 +151,7 @@ def numbers(direction: Direction) -> list[str]:
         f"{direction.scene.new_mac}; switch timed by {timeline.switched.by}",
     ]
     if timeline.first_garp_ms is not None:
-        lines.append(f"{direction.name}: first gratuitous ARP {first_garp(timeline)} after the switch")
+        lines.append(f"{direction.name}: first gratuitous ARP {first_garp(timeline)}")
     lines += [f"{direction.name}: {_announced(timeline, each)}" for each in direction.visible]
     hidden = sorted(set(direction.scene.announced) - set(direction.visible))
     if hidden:
@@ -167,11 +162,11 @@ def numbers(direction: Direction) -> list[str]:
 
 
 def first_garp(timeline: Timeline) -> str:
-    """The first GARP's latency with its error, such as `3.1 ms (at least 0.4 ms)`."""
-    upper, lower = timeline.first_garp_ms, timeline.first_garp_at_least_ms
+    """The first GARP's latency by the observer's clock, with its bounds."""
+    upper, lower = timeline.first_garp_at_most_ms, timeline.first_garp_at_least_ms
     if upper is None or lower is None:
         return "never"
-    return f"{upper:.1f} ms (at least {lower:.1f} ms)" if upper != lower else f"{upper:.1f} ms"
+    return f"{lower:.1f} to {upper:.1f} ms after the switch ({timeline.first_garp_ms:.1f} ms after its command began)"
 
 
 def _announced(timeline: Timeline, announced: Announced) -> str:

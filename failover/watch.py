@@ -10,7 +10,7 @@ from typing import BinaryIO
 from checks.linux.bonding import Notifications
 from failover.capture import Capture
 from failover.frames import Frame, Kind, Tokens
-from failover.observer import Program, Watcher, latest_mac, moved, start_probes, watch_neighbour
+from failover.observer import Program, Watcher, latest_mac, moved, start_probes, watch_neighbours
 from failover.places import CouldNotMeasure
 from failover.result import NeighbourMove, SwitchRecord
 from failover.timeline import SETTLED_NS, Announced, Scene, Switched, count_announcements, find_switch
@@ -25,20 +25,19 @@ STEADY_NS = 500_000_000
 
 @dataclass(slots=True)
 class Watch:
-    """Capture, probes and neighbour entries on the observer. `dropped` is known once it has been stopped."""
+    """Capture, probes and neighbour entries on the observer."""
 
     watcher: Watcher
     tokens: Tokens
     announced: tuple[Announced, ...]
     probed: tuple[str, ...]
     capture: Capture
+    neighbours: Program
     probes: tuple[Program, ...] = ()
-    neighbours: dict[str, Program] = field(default_factory=dict)
-    dropped: int | None = None
     stack: ExitStack = field(default_factory=ExitStack)
 
     def stop(self) -> None:
-        """End every program. Raises `CaptureFailed` when the capture does not say what it dropped."""
+        """End every program; see `Capture.dropped`."""
         self.stack.close()
 
     def let_pass(self, seconds: float) -> None:
@@ -74,7 +73,7 @@ class Watch:
             frames = self.frames_since(first)
             counts = count_announcements(frames, scene).values()
             announced = all(count >= expected.usual.stop - 1 for count in counts)
-            learnt = all(latest_mac(program.output) == scene.new_mac for program in self.neighbours.values())
+            learnt = all(latest_mac(self.neighbours.output, address) == scene.new_mac for address in self.probed)
             return (announced or time.monotonic() > announcing_until) and learnt and steady(frames, scene.probed)
 
         self.capture.wait_until(settled, max(0.0, ends - time.monotonic()))
@@ -88,7 +87,7 @@ class Watch:
 
     def moves(self, scene: Scene, switched: Switched) -> tuple[NeighbourMove, ...]:
         """What the observer's own neighbour entries did around one switch."""
-        return tuple(moved(program.output, address, scene, switched) for address, program in self.neighbours.items())
+        return tuple(moved(self.neighbours.output, address, scene, switched) for address in self.probed)
 
 
 def start(watcher: Watcher, announced: tuple[Announced, ...], interval_ms: float, for_s: float, to: BinaryIO) -> Watch:
@@ -107,21 +106,17 @@ def start(watcher: Watcher, announced: tuple[Announced, ...], interval_ms: float
     tokens = Tokens.fresh()
     with ExitStack() as stack:
         capture = watcher.capture([each.address for each in announced], tokens, to)
-        watch = Watch(watcher, tokens, announced, probed, capture)
-        stack.callback(_stop_capture, watch)
+        stack.callback(capture.close)
+        neighbours = watch_neighbours(watcher)
+        stack.callback(neighbours.stop)
+        watch = Watch(watcher, tokens, announced, probed, capture, neighbours)
         capture.wait_until_listening(START_DEADLINE_S)
         for address in probed:
             watch.probes += (start_probes(watcher, address, interval_ms, for_s, tokens),)
             stack.callback(watch.probes[-1].stop)
-            watch.neighbours[address] = watch_neighbour(watcher, address, for_s)
-            stack.callback(watch.neighbours[address].stop)
         _wait_for_answers(watch)
         watch.stack = stack.pop_all()
     return watch
-
-
-def _stop_capture(watch: Watch) -> None:
-    watch.dropped = watch.capture.stop()
 
 
 def _wait_for_answers(watch: Watch) -> None:

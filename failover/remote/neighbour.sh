@@ -1,16 +1,11 @@
 #!/bin/sh
-# Print the observer's own neighbour entry for an address whenever it differs from the line before, until it is ended
-# or SECONDS have passed. The entry is only read: it must move by what the guest announces.
-# usage: neighbour.sh INTERFACE ADDRESS SECONDS
+# Print the observer's neighbour entries on an interface, and every change of them with its time in UTC. They are only
+# read: they must move by what the guest announces. The kernel tells of each change by itself (RTM_NEWNEIGH), so
+# nothing is polled, and the time is that of the change.
+# usage: neighbour.sh INTERFACE
 set -u
-LC_ALL=C export LC_ALL
-before=none
-until_s=$(($(date +%s) + $3))
-while now=$(date +%s.%N) && [ "${now%.*}" -lt "$until_s" ]; do
-    entry=$(ip neigh show to "$2" dev "$1")
-    if [ "$entry" != "$before" ]; then
-        printf '%s %s\n' "$now" "$entry" || exit 0
-        before=$entry
-    fi
-    sleep 0.02
-done
+TZ=UTC LC_ALL=C
+export TZ LC_ALL
+printf 'now [%s]\n' "$(date +%Y-%m-%dT%H:%M:%S.%N)"
+ip neigh show dev "$1"
+exec ip -ts monitor neigh dev "$1"

@@ -19,7 +19,7 @@ from checks.local import LocalConnection
 from failover import watch as watching
 from failover.capture import CaptureFailed
 from failover.frames import Kind, Tokens
-from failover.observer import ObserverNotReady, look
+from failover.observer import ObserverNotReady, latest_mac, look
 from failover.places import CouldNotMeasure, Place, entered
 from failover.timeline import Announced, Scene, Switched, measure
 from inventory.model import Observer
@@ -86,7 +86,7 @@ def test_probes_and_answers_are_captured_and_the_pcap_says_the_same(cable: Cable
     watch.let_pass(1)
     assert watching.steady(watch.capture.frames, watch.probed)
     watch.stop()
-    assert watch.dropped == 0
+    assert watch.capture.dropped() == 0
     file = tmp_path / "a.pcap"
     file.write_bytes(evidence.getvalue())
     for kind, terms in ((Kind.ECHO_REQUEST, "icmp[0] == 8 or ip6[40] == 128"), (Kind.ECHO_REPLY, "icmp[0] == 0")):
@@ -115,14 +115,14 @@ def test_a_silence_is_measured_as_long_as_it_was(cable: Cable) -> None:
     scene = Scene(ANNOUNCED, (THERE, THERE6), "", "")
     four, six = measure(watch.capture.frames, scene, Switched(asked_ns, None, "")).probes
     assert not four.still_out
-    assert four.lost > 40
+    assert four.lost > 20  # without answers ping sends every 10 ms at most
     assert 300 - 10 < four.gap_ms < (back_ns - asked_ns) / 1e6 + 10
     assert six.lost == 0
 
 
 def test_announcements_are_seen_untagged_and_tagged(cable: Cable) -> None:
     watch = started(cable)
-    frames = [bytes(garp(THERE)), bytes(garp(THERE, vlan=77)), bytes(na(THERE6))]
+    frames = [bytes(garp("10.9.0.77")), bytes(garp("10.9.0.77", vlan=77)), bytes(na("fd09::77"))]
     send = "import socket, sys\ns = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\ns.bind(('v0', 0))\n"
     send += "[s.send(bytes.fromhex(text)) for text in sys.argv[1:]]"
     cable.there(sys.executable, "-c", send, *(frame.hex() for frame in frames))
@@ -142,7 +142,7 @@ def test_a_marker_from_the_other_end_times_the_switch(cable: Cable) -> None:
 
 def test_the_observers_own_entry_is_watched(cable: Cable) -> None:
     watch = started(cable)
-    assert watch.capture.wait_until(lambda: "lladdr" in watch.neighbours[THERE].output, 5)
+    assert watch.capture.wait_until(lambda: latest_mac(watch.neighbours.output, THERE) != "", 5)
     watch.stop()
     scene = Scene(ANNOUNCED, watch.probed, "", "")
     move = watch.moves(scene, Switched(time.time_ns(), None, ""))[0]
@@ -222,4 +222,5 @@ def test_a_capture_that_may_not_start_says_why(cable: Cable) -> None:
     with pytest.raises(CaptureFailed, match=r"10\.9\.0\.300"):
         capture.wait_until_listening(10)
     with pytest.raises(CaptureFailed, match="did not say"):
-        capture.stop()
+        capture.close()
+        capture.dropped()
