@@ -15,7 +15,8 @@ _WITH_VALUE = """
     --log-level --log-format --log-date-format --log-cli-level --log-cli-format --log-cli-date-format --log-file
     --log-file-mode --log-file-level --log-file-format --log-file-date-format --log-auto-indent --log-disable
     --html --css --metadata-from-json --metadata-from-json-file --run-folder --only --switch-by --hypothesis-profile
-    --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --timeout --timeout-method --session-timeout
+    --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest --timeout --timeout-method
+    --session-timeout
 """
 WITH_VALUE = frozenset(_WITH_VALUE.split())
 WITH_TWO_VALUES = frozenset({"--metadata"})
