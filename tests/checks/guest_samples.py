@@ -61,7 +61,7 @@ VLAN = Nic("bond0.77", 5, MAC_1, driver=None, kind="vlan", vlan=("bond0", 77), a
 NICS = (SLAVE_1, SLAVE_2, BOND, VLAN)
 
 
-def changed(nics: tuple[Nic, ...], name: str, **values: object) -> tuple[Nic, ...]:
+def changed(nics: tuple[Nic, ...], name: str, /, **values: object) -> tuple[Nic, ...]:
     return tuple(replace(nic, **values) if nic.name == name else nic for nic in nics)
 
 
