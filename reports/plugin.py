@@ -41,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     ):  # one of pytest-xdist's: the controller has made the folder and writes the report
         config.stash[RUN_FOLDER] = RunFolder(Path(config.workerinput["vfproof_run_folder"]))
         return
+    if not config.pluginmanager.hasplugin("html"):
+        raise pytest.UsageError("-p no:html: the report is made by pytest-html; leave that option out")
     if config.getoption("htmlpath"):
         raise pytest.UsageError(
             "--html: the report goes into the run folder, beside its evidence; use --run-folder DIR"

@@ -149,6 +149,11 @@ class Reporting:
             report.outcomes[outcome]["label"] = label
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_html_duration_format(self, duration: float) -> str:
+        """In ms throughout: pytest-html's other form rounds to seconds, and its script can sort only these two."""
+        return f"{duration * 1000:.0f} ms"
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: MutableSequence[str]) -> None:
         """Our columns."""
         cells[:] = table.HEADER

@@ -64,6 +64,7 @@ def test_what_judges_nothing_leaves_no_folder(pytester, option):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["-p", "no:html"], "*leave that option out*"),
         (["--html", "x.html"], "*--html: the report goes into the run folder*"),
         (["--run-folder", "."], "*holds something already*"),
         (["--inventory", "missing.yaml"], "*missing.yaml*"),
