@@ -200,10 +200,12 @@ def test_as_root_apt_installs_what_is_missing_with_new_lists_only_when_needed(ch
 
 def test_there_is_little_to_do_once_it_is_made(checkout: Checkout) -> None:
     checkout.run("check")
-    begun = time.monotonic()
+    took_s = []
     for _ in range(10):
+        begun = time.monotonic()
         checkout.run("check")
-    assert (time.monotonic() - begun) / 10 < 0.15  # 20 ms on an idle machine; this one may be busy
+        took_s.append(time.monotonic() - begun)
+    assert min(took_s) < 0.05  # the best of ten: the machine may be busy with other things
 
 
 @pytest.mark.long
