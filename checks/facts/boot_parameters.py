@@ -16,7 +16,7 @@ from checks.linux import grub
 from checks.linux.grub_defaults import Setting, parse_defaults
 from checks.linux.kernel_parameters import Parameter, split
 from checks.outcome import CouldNotLook
-from checks.source import File
+from checks.source import File, Source
 
 _DEFAULTS = "/etc/default/grub"
 _DEFAULTS_D = "/etc/default/grub.d/*.cfg"
@@ -25,7 +25,7 @@ _BLS_FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader
 _CONFIGS = ("/boot/config-*", "/usr/lib/modules/*/config")
 _ENVIRONMENT_KEEP = "^(saved_entry|next_entry|kernelopts|tuned_params)="
 
-SOURCES = (
+SOURCES: tuple[Source, ...] = (
     File("/proc/cmdline"),
     File("/proc/sys/kernel/osrelease"),
     File(_DEFAULTS),

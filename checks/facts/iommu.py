@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from checks.bundle import Bundle, UnexpectedOutput
-from checks.source import Attributes, File, Links, Names
+from checks.source import Attributes, File, Links, Names, Source
 
 _GROUPS = "/sys/kernel/iommu_groups"
 _TABLES = "/sys/firmware/acpi/tables"
@@ -20,7 +20,7 @@ _CHIPS = "/sys/kernel/irq/*/chip_name"
 _UNSAFE_INTERRUPTS = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"
 _NO_IOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 
-SOURCES = (
+SOURCES: tuple[Source, ...] = (
     Names("/sys/class/iommu"),
     Links(f"{_GROUPS}/*/devices/*"),
     Attributes(f"{_GROUPS}/*/type"),

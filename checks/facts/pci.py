@@ -13,16 +13,16 @@ from typing import Any
 from checks.bundle import Bundle, UnexpectedOutput
 from checks.linux.pci_address import sort_key
 from checks.outcome import CouldNotLook
-from checks.source import Attributes, Command, Links
+from checks.source import Attributes, Command, Links, Source
 from inventory import model
 
 _DEVICES = "/sys/bus/pci/devices"
-_IDS = ("class", "vendor", "device", "subsystem_vendor", "subsystem_device")
+IDS = ("class", "vendor", "device", "subsystem_vendor", "subsystem_device")
 _SRIOV = ("sriov_totalvfs", "sriov_numvfs", "sriov_offset", "sriov_stride", "sriov_drivers_autoprobe")
-_ATTRIBUTES = (*_IDS, *_SRIOV)
+_ATTRIBUTES = (*IDS, *_SRIOV)
 _LINK_LIST = "ip -d -j link show"
 
-SOURCES = (
+SOURCES: tuple[Source, ...] = (
     *(Attributes(f"{_DEVICES}/*/{name}") for name in _ATTRIBUTES),
     Links(f"{_DEVICES}/*"),
     Links(f"{_DEVICES}/*/driver"),
@@ -123,7 +123,7 @@ def parse(bundle: Bundle) -> tuple[Pf, ...]:
                 vfs=vfs,
                 incomplete=_incomplete(names, len(vfs), reported, unreported),
                 device_path=paths.get(address, ""),
-                ids={name: own[name] for name in _IDS if name in own},
+                ids={name: own[name] for name in IDS if name in own},
             )
         )
     return tuple(found)
