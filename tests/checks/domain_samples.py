@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from checks.bundle import Bundle
 from checks.facts.pci import Pf, Vf
@@ -165,8 +166,15 @@ def pf(name: str, address: str, *vfs: Vf) -> Pf:
     )
 
 
-def vf(index: int, address: str, mac: str = "00:00:00:00:00:00", **values: object) -> Vf:
-    given = {"driver": "vfio-pci", "netdev": None, "vlan": 0, "trust": False, "link_state": "auto", **values}
+def vf(index: int, address: str, mac: str | None = "00:00:00:00:00:00", **values: object) -> Vf:
+    given: dict[str, Any] = {
+        "driver": "vfio-pci",
+        "netdev": None,
+        "vlan": 0,
+        "trust": False,
+        "link_state": "auto",
+        **values,
+    }
     return Vf(index=index, address=address, admin_mac=mac, **given)
 
 

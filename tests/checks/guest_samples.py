@@ -6,7 +6,9 @@ The shapes are those of Linux 6.12, iproute2 6.15 and systemd 257; names and num
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from checks.bundle import Bundle
 
@@ -61,18 +63,24 @@ VLAN = Nic("bond0.77", 5, MAC_1, driver=None, kind="vlan", vlan=("bond0", 77), a
 NICS = (SLAVE_1, SLAVE_2, BOND, VLAN)
 
 
-def changed(nics: tuple[Nic, ...], name: str, /, **values: object) -> tuple[Nic, ...]:
+def changed(nics: tuple[Nic, ...], name: str, /, **values: Any) -> tuple[Nic, ...]:
     return tuple(replace(nic, **values) if nic.name == name else nic for nic in nics)
 
 
-def guest(nics: tuple[Nic, ...] = NICS, *, cmdline: str = "root=/dev/vda quiet\n", **options: str) -> Bundle:
+def guest(
+    nics: tuple[Nic, ...] = NICS,
+    *,
+    cmdline: str = "root=/dev/vda quiet\n",
+    options: Mapping[str, str] = {},
+    **more: str,
+) -> Bundle:
     files: dict[str, str | bytes] = {"/proc/cmdline": cmdline}
     links: dict[str, str] = {}
     for nic in nics:
         files |= _files(nic)
         links |= _links(nic)
     if any(nic.kind == "bond" for nic in nics):
-        files |= {f"/sys/class/net/bond0/bonding/{k}": f"{v}\n" for k, v in {**BOND_OPTIONS, **options}.items()}
+        files |= {f"/sys/class/net/bond0/bonding/{k}": f"{v}\n" for k, v in {**BOND_OPTIONS, **options, **more}.items()}
     commands = {"ip -d -j link show": json.dumps([_link(n) for n in nics]), "ip -j addr show": _addresses(nics)}
     return Bundle.of("guest-1", files=files, links=links, commands=commands)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from checks.linux.bonding import (
@@ -74,14 +76,14 @@ def test_one_lost_or_repeated_is_tolerated_but_never_none():
 
 
 def test_outage_of_a_manual_switch_is_bounded_by_the_announcement():
-    options = {"cause": Cause.MANUAL, "fail_over_mac": "active", "miimon": 100}
+    options: dict[str, Any] = {"cause": Cause.MANUAL, "fail_over_mac": "active", "miimon": 100}
     assert predicted_outage(**options, num_grat_arp=3).at_most_ms == 250
     assert predicted_outage(**options, num_grat_arp=0).at_most_ms is None
     assert predicted_outage(**options, num_grat_arp=3, silent=True).at_most_ms is None
 
 
 def test_outage_of_a_lost_link_depends_on_how_the_driver_learns_of_it():
-    options = {"cause": Cause.LINK_LOSS, "fail_over_mac": "active", "num_grat_arp": 3}
+    options: dict[str, Any] = {"cause": Cause.LINK_LOSS, "fail_over_mac": "active", "num_grat_arp": 3}
     assert predicted_outage(**options, miimon=100, slave_driver="iavf").at_most_ms == 350
     assert predicted_outage(**options, miimon=100, slave_driver="igbvf", downdelay=200).at_most_ms == 2550
     assert predicted_outage(**options, miimon=0).at_most_ms is None
