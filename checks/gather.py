@@ -25,6 +25,7 @@ DEADLINE_S = 120.0
 LIMIT_BYTES = 64 * 1024 * 1024
 _GROUP_LIMIT = 16 * 1024 * 1024
 _GROUP_SECONDS = 20
+_FILE_SECONDS = 5
 _FUNCTIONS = Path(__file__).parent / "remote" / "gather.sh"
 _AT_ONCE = 32
 
@@ -78,15 +79,17 @@ def script(sources: Sequence[Source], boundary: str, *, sudo: bool) -> bytes:
 def _plan(sources: Sequence[Source]) -> list[str]:
     """One line of shell per source, the small texts in groups, commands last: they are what hangs."""
     numbered = list(enumerate(sources))
-    plan = []
-    for (_, drop, keep), members in _text_groups(numbered).items():
+    plan = [f"vfp_patience={_FILE_SECONDS}"]
+    groups = _text_groups(numbered)
+    # A file that two sources name, once filtered and once whole: whole comes last, and stays.
+    for (_, drop, keep), members in sorted(groups.items(), key=lambda group: group[0][1:] == ("", "")):
         plan += _grouped(members, f"read_lines {_GROUP_SECONDS} {_GROUP_LIMIT} {_quoted(drop)} {_quoted(keep)}")
     plan += _grouped([(n, s.path) for n, s in numbered if isinstance(s, Links)], f"read_links {_GROUP_SECONDS}")
     for number, source in numbered:
         if isinstance(source, Names):
             plan += [f"P={shlex.quote(source.path)}; want {number} && look {number} $P && read_names {number} $P"]
         elif isinstance(source, File) and source.binary:
-            reader = f"read_binary {number} 5 {source.limit_bytes + 1}"
+            reader = f"read_binary {number} {_FILE_SECONDS} {source.limit_bytes + 1}"
             plan += [f'P={shlex.quote(source.path)}; want {number} && look {number} "$P" && {reader} $P']
         elif isinstance(source, Command):
             plan += [f"want {number} && {_run(number, source)}"]

@@ -15,20 +15,23 @@ from checks.bundle import Bundle
 from checks.facts import bonds as bonds_facts
 from checks.facts import boot_parameters as boot_parameters_facts
 from checks.facts import iommu as iommu_facts
-from checks.facts import libvirt, nics, pci
+from checks.facts import libvirt, nics, pci, udev
+from checks.facts import system as system_facts
 from checks.facts.bonds import Bond
 from checks.facts.boot_parameters import BootParameters
 from checks.facts.iommu import Iommu
 from checks.facts.libvirt import Domain
 from checks.facts.nics import Nic
 from checks.facts.pci import Pf
+from checks.facts.system import System
+from checks.facts.udev import UdevRules
 from checks.handed_vfs import HandedVf, behind, handed_vfs
 from checks.machines import Machines, Who
 from checks.outcome import collected_advice
 from checks.sentences import shorten
 from inventory.loading import InventoryError, Selection, load, select
 from inventory.model import Guest, Host, Inventory
-from reports.run_folder import RUN_FOLDER
+from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
 
 SELECTION = pytest.StashKey[Selection]()
 _MACHINES = pytest.StashKey[Machines]()
@@ -160,9 +163,25 @@ def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Machines:
 
 def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bundle:
     bundle = machines.bundle(who)
+    request.config.stash.setdefault(MACHINE_FACTS, {})[who[1]] = _summary(machines.fact(who, system_facts.parse))
     if RUN_FOLDER in request.config.stash:
         request.node.user_properties.append(("evidence", f"bundle of {who[1]}\t{machines.bundle_file(who)}"))
     return bundle
+
+
+def _summary(found: System) -> dict[str, str]:
+    """What the top of the report shows of a machine."""
+    told = {
+        "OS": found.os,
+        "kernel": found.kernel,
+        "systemd": found.systemd,
+        "libvirt": found.libvirt,
+        "QEMU": found.qemu,
+        "CPU": found.cpu,
+        "product": found.product,
+        "BIOS": found.bios,
+    }
+    return {label: text for label, text in told.items() if text}
 
 
 @pytest.fixture
@@ -222,6 +241,18 @@ def pfs(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Pf, ..
 
 
 @pytest.fixture
+def udev_rules(machines: Machines, host_name: str, host_bundle: Bundle) -> UdevRules:  # noqa: ARG001
+    """The host's udev rules, as they are read at boot."""
+    return machines.fact(("host", host_name), udev.parse)
+
+
+@pytest.fixture
+def system(machines: Machines, host_name: str, host_bundle: Bundle) -> System:  # noqa: ARG001
+    """What the host says about itself."""
+    return machines.fact(("host", host_name), system_facts.parse)
+
+
+@pytest.fixture
 def domains(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Domain, ...]:  # noqa: ARG001
     """The host's libvirt domains."""
     return machines.fact(("host", host_name), libvirt.parse)
@@ -231,6 +262,12 @@ def domains(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Do
 def guest_nics(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Nic, ...]:  # noqa: ARG001
     """The guest's NICs."""
     return machines.fact(("guest", guest_name), nics.parse)
+
+
+@pytest.fixture
+def guest_system(machines: Machines, guest_name: str, guest_bundle: Bundle) -> System:  # noqa: ARG001
+    """What the guest says about itself."""
+    return machines.fact(("guest", guest_name), system_facts.parse)
 
 
 @pytest.fixture

@@ -69,8 +69,7 @@ def _read_remark(reader: _Reader, section: Section) -> None:
         case "unread":
             reader.contents.unread[section.number] = Reading(_status_of(text), detail=_first_line(text))
         case "again":
-            reader.closed = [item for item in reader.closed if item[0] != section.number]
-            reader.contents.unread.pop(section.number, None)
+            _forget_refusals(reader, section.number)
         case "note":
             reader.contents.notes.append(text)
         case "done":
@@ -79,6 +78,19 @@ def _read_remark(reader: _Reader, section: Section) -> None:
             reader.whole = True
         case _:
             raise Malformed(f"an unknown section {section.tag[:40]!r}")
+
+
+def _forget_refusals(reader: _Reader, number: int) -> None:
+    """Root reads a source once more: what was denied the first time says nothing now."""
+    reader.closed = [item for item in reader.closed if item[0] != number]
+    reader.contents.unread.pop(number, None)
+    source = reader.sources[number] if reader.sources and number < len(reader.sources) else None
+    if source is None or isinstance(source, Command):
+        return
+    for table in (reader.contents.texts, reader.contents.binaries, reader.contents.links):
+        denied = [path for path, reading in table.items() if reading.status == "denied" and matches(path, source.path)]
+        for path in denied:
+            del table[path]
 
 
 def _find_unread(reader: _Reader) -> None:
@@ -104,10 +116,13 @@ def _read_group(reader: _Reader, listed: Section, stream: Iterator[Section]) -> 
     if body is None or err is None:  # cut short: its sources have no `done` either
         return
     complaints, rc = _complaints(err.payload)
-    if rc not in GROUP_WENT_WELL:  # the gather then reads each file of it alone
-        return
     paths = [path for path in listed.payload.split(b"\0") if path]
-    if body.tag == "ls":
+    if rc not in GROUP_WENT_WELL:  # the gather then reads each file of it alone; what it does not reach is unknown
+        table = reader.contents.links if body.tag == "ls" else reader.contents.texts
+        table |= {
+            as_text(path): Reading("timed out", detail="reading it together with others failed") for path in paths
+        }
+    elif body.tag == "ls":
         _keep_links(reader, paths, body.payload, complaints)
     else:
         _keep_lines(reader, paths, body.payload, complaints)
@@ -132,9 +147,10 @@ def _errors(complaints: str) -> dict[str, str]:
 
 
 def _keep_lines(reader: _Reader, paths: list[bytes], body: bytes, complaints: str) -> None:
-    errors = _errors(complaints)
+    errors, unclear = _errors(complaints), _unclear(paths)
     lines = _lines_by_path(paths, body)
-    unclear = _unclear(paths)
+    if lines is None:
+        lines, unclear = {}, set(paths)
     for path, times in Counter(paths).items():
         name, found = as_text(path), lines.get(path, [])
         if name in errors:
@@ -163,8 +179,11 @@ def _unclear(paths: list[bytes]) -> set[bytes]:
     return found
 
 
-def _lines_by_path(paths: list[bytes], body: bytes) -> dict[bytes, list[bytes]]:
-    """Grep prints `path:line` in the order of its arguments; a path may hold colons and newlines, so match it whole."""
+def _lines_by_path(paths: list[bytes], body: bytes) -> dict[bytes, list[bytes]] | None:
+    """Grep prints `path:line` in the order of its arguments; a path may hold colons and newlines, so match it whole.
+
+    None when a line belongs to no path.
+    """
     found: dict[bytes, list[bytes]] = {}
     order, start = iter(paths), 0
     path = next(order, None)
@@ -176,9 +195,7 @@ def _lines_by_path(paths: list[bytes], body: bytes) -> dict[bytes, list[bytes]]:
         newline = body.find(b"\n", text_at)
         start = len(body) if newline < 0 else newline + 1
         found.setdefault(path, []).append(body[text_at:start])
-    if start < len(body):
-        raise Malformed(f"a line of no known file: {as_text(body[start : start + 80])!r}")
-    return found
+    return found if start >= len(body) else None
 
 
 def _limit(sources: tuple[Source, ...] | None, path: str) -> int:

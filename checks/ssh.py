@@ -151,7 +151,7 @@ class _SshProcess(RemoteProcess):
 
     def _signal(self, name: str) -> None:
         # sshd makes each session a process group of its own; a login shell that did not exec leaves the number alone.
-        kill = f"kill -{name} -- -{self._number} 2>/dev/null || kill -{name} {self._number} 2>/dev/null"
+        kill = f"kill -s {name} -- -{self._number} 2>/dev/null || kill -s {name} {self._number} 2>/dev/null"
         again = f" || sudo -n sh -c {shlex.quote(kill)}" if self._sudo else ""
         self._connection.execute(f"sh -c {shlex.quote(kill + again)}", b"", 10, 65536)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checks.facts import bonds, boot_parameters, iommu, libvirt, nics, pci
+from checks.facts import bonds, boot_parameters, iommu, libvirt, nics, pci, system, udev
 from checks.source import Source
 
 
@@ -12,5 +12,7 @@ def _joined(*parts: Iterable[Source]) -> tuple[Source, ...]:
     return tuple(dict.fromkeys(source for part in parts for source in part))
 
 
-HOST_SOURCES = _joined(iommu.SOURCES, boot_parameters.SOURCES, pci.SOURCES, libvirt.SOURCES)
-GUEST_SOURCES = _joined(nics.SOURCES, bonds.SOURCES)
+HOST_SOURCES = _joined(
+    system.SOURCES, iommu.SOURCES, boot_parameters.SOURCES, pci.SOURCES, udev.SOURCES, libvirt.SOURCES
+)
+GUEST_SOURCES = _joined(system.SOURCES, nics.SOURCES, bonds.SOURCES)

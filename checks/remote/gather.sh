@@ -15,6 +15,7 @@ unset QUOTING_STYLE GREP_OPTIONS GREP_COLOR POSIXLY_CORRECT
 IFS=
 exec 3>&1 </dev/null
 vfp_denied=
+vfp_patience=5 # seconds for one file alone
 vfp_uid=$(id -u)
 
 # mark TAG NUMBER: a section begins.
@@ -181,9 +182,9 @@ read_each() {
 
 read_one() {
     if [ -n "$vfp_drop" ]; then
-        within 5 grep -avE -e "$vfp_drop" -- "$1"
+        within "$vfp_patience" grep -avE -e "$vfp_drop" -- "$1"
     else
-        within 5 cat -- "$1"
+        within "$vfp_patience" cat -- "$1"
     fi
     vfp_rc=$?
     [ -n "$vfp_drop" ] && [ $vfp_rc = 1 ] && vfp_rc=0 # no line was left
