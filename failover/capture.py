@@ -20,6 +20,7 @@ from failover.places import CouldNotMeasure, Place, Process, script
 
 SNAP_BYTES = 192
 BUFFER_KIB = 8192
+LOOK_EVERY_S = 0.05
 ETHERNET = 1
 """LINKTYPE_ETHERNET of the pcap format."""
 _DROPPED = re.compile(r"^(\d+) packets? dropped by (kernel|interface)", re.MULTILINE)
@@ -62,7 +63,7 @@ class Capture:
         self._tokens = tokens
         self._errors = ""
         self._broken: str | None = None
-        self._news = threading.Condition()
+        self._ended = threading.Event()
         self._clock_ahead_ns: int | None = None
         command = ("tcpdump", "-Z", "root", "-i", interface, "-n", "-U", "-w", "-", "--immediate-mode")
         limits = ("-s", str(SNAP_BYTES), "-B", str(BUFFER_KIB))
@@ -75,19 +76,18 @@ class Capture:
             thread.start()
 
     def wait_until(self, condition: Callable[[], bool], deadline_s: float) -> bool:
-        """Wait until the condition holds, looking whenever a frame comes; False when the deadline came first.
+        """Wait until the condition holds, looking 20 times a second; False when the deadline came first.
 
         Raises `CaptureFailed` when the capture has ended meanwhile.
         """
         until = time.monotonic() + deadline_s
-        with self._news:
-            while not condition():
-                if self._broken is not None:
-                    raise CaptureFailed(f"the capture ended: {self._broken}")
-                left = until - time.monotonic()
-                if left <= 0:
-                    return False
-                self._news.wait(min(left, 0.05))
+        while not condition():
+            if self._broken is not None:
+                raise CaptureFailed(f"the capture ended: {self._broken}")
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            self._ended.wait(min(left, LOOK_EVERY_S))
         return True
 
     def wait_until_listening(self, deadline_s: float) -> None:
@@ -131,24 +131,18 @@ class Capture:
 
     def _add(self, data: bytes, at_ns: int) -> None:
         ahead = time.monotonic_ns() - at_ns
-        frame = decode(data, at_ns, self._tokens)
-        with self._news:
-            self._clock_ahead_ns = ahead if self._clock_ahead_ns is None else min(ahead, self._clock_ahead_ns)
-            self.frames.append(frame)
-            self._news.notify_all()
+        self._clock_ahead_ns = ahead if self._clock_ahead_ns is None else min(ahead, self._clock_ahead_ns)
+        self.frames.append(decode(data, at_ns, self._tokens))
 
     def _end(self, why: str) -> None:
         if not self._complaint():
             self._threads[1].join(1)  # tcpdump's own words come a moment later, and say more
-        with self._news:
-            self._broken = self._complaint() or why
-            self._news.notify_all()
+        self._broken = self._complaint() or why
+        self._ended.set()
 
     def _read_errors(self) -> None:
         for line in self._process.stderr:
-            with self._news:
-                self._errors += line.decode(errors="replace")
-                self._news.notify_all()
+            self._errors += line.decode(errors="replace")
 
     def _complaint(self) -> str:
         lines = [line for line in self._errors.splitlines() if "listening on" not in line]

@@ -34,8 +34,7 @@ class Kind(Enum):
     UNSOLICITED_NA = "unsolicited neighbour advertisement"
     ECHO_REQUEST = "probe"
     ECHO_REPLY = "answer"
-    MARKER_BEFORE = "marker before the switch"
-    MARKER_AFTER = "marker after the switch"
+    MARKER = "marker right before the switch"
     OTHER = "other"
 
 
@@ -44,13 +43,12 @@ class Tokens:
     """Eight random characters for each kind of frame that a drill sends itself, so that it knows its own."""
 
     probe: bytes
-    before: bytes
-    after: bytes
+    marker: bytes
 
     @classmethod
     def fresh(cls) -> Tokens:
         """Tokens that no other drill has."""
-        return cls(*(secrets.token_hex(4).encode() for _ in range(3)))
+        return cls(*(secrets.token_hex(4).encode() for _ in range(2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +127,14 @@ def _addressed(packet: Packet, tokens: Tokens) -> tuple[Kind, _Inside]:
     source, target = _canonical(layer.src), _canonical(layer.dst)
     payload = bytes(layer.payload)
     if UDP in packet:
-        marker = _marker(payload, tokens) if packet[UDP].dport == MARKER_PORT else None
-        return marker or Kind.OTHER, _Inside(source, target)
+        marks = packet[UDP].dport == MARKER_PORT and tokens.marker in payload
+        return (Kind.MARKER if marks else Kind.OTHER), _Inside(source, target)
     kind, sequence = _echo(packet)
-    if kind is Kind.ECHO_REQUEST and (marker := _marker(payload, tokens)):
-        return marker, _Inside(source, target)
+    if kind is Kind.ECHO_REQUEST and tokens.marker in payload:
+        return Kind.MARKER, _Inside(source, target)
     if kind is None or tokens.probe not in payload:
         return Kind.OTHER, _Inside(source, target)
     return kind, _Inside(source, target, sequence=sequence)
-
-
-def _marker(payload: bytes, tokens: Tokens) -> Kind | None:
-    if tokens.before in payload:
-        return Kind.MARKER_BEFORE
-    return Kind.MARKER_AFTER if tokens.after in payload else None
 
 
 def _echo(packet: Packet) -> tuple[Kind | None, int]:

@@ -49,11 +49,11 @@ class DrilledGuest:
         return parse_lines(self._run("give_back.sh", self.bond, token)).get("given_back", "no answer")
 
     def switch(self, slave: str, way: str, observer_address: str, tokens: Tokens) -> SwitchRecord:
-        """Make a slave the active one, between two marker frames to the observer.
+        """Make a slave the active one, right after a marker frame to the observer.
 
         Raises `CouldNotMeasure` when the wanted way to switch does not exist on the guest.
         """
-        words = (self.bond, slave, way, observer_address, tokens.before.decode(), tokens.after.decode())
+        words = (self.bond, slave, way, observer_address, tokens.marker.decode())
         said = parse_lines(self._run("switch.sh", *words, run_by="bash"))
         if "missing" in said:
             raise CouldNotMeasure(f"{self.name}: there is no {said['missing']} on the guest to switch with")
@@ -65,7 +65,7 @@ class DrilledGuest:
             active_before=said["active_before"],
             active_after=said["active_after"],
             mac_after=said["mac_after"].lower(),
-            took_ms=(float(said["done_at"]) - float(said["commanded_at"])) * 1000,
+            took_ms=(float(said["done_at"]) - float(said["marked_at"])) * 1000,
         )
 
     def _run(self, name: str, *arguments: str, run_by: str = "sh") -> str:

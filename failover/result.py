@@ -34,7 +34,7 @@ class SwitchRecord:
     active_after: str
     mac_after: str
     took_ms: float
-    """How long the command took, start of its program included."""
+    """From the marker until the command had returned, start of its program included."""
 
 
 @dataclass(frozen=True, slots=True)

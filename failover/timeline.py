@@ -175,15 +175,13 @@ def _last_from_old(
     return max((ms for ms in heard if ms <= first), default=None)
 
 
-def find_switch(frames: Iterable[Frame]) -> Switched | None:
-    """The switch by its marker frames; None when the first marker was not seen."""
-    at = after = None
-    for frame in frames:
-        if frame.kind is Kind.MARKER_BEFORE and at is None:
-            at = frame.at_ns
-        if frame.kind is Kind.MARKER_AFTER and at is not None and after is None:
-            after = frame.at_ns
-    return None if at is None else Switched(at, after, "marker frame")
+def find_switch(frames: Iterable[Frame], took_ms: float) -> Switched | None:
+    """The switch by its marker frame; None when that was not seen.
+
+    `took_ms`: from the marker to the command's return, by the guest's clock. A duration is the same on either clock.
+    """
+    at_ns = next((frame.at_ns for frame in frames if frame.kind is Kind.MARKER), None)
+    return None if at_ns is None else Switched(at_ns, at_ns + round(took_ms * 1e6), "marker frame")
 
 
 def count_announcements(frames: Iterable[Frame], scene: Scene) -> dict[Announced, int]:

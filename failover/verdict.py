@@ -6,6 +6,7 @@ from failover.result import Direction, NeighbourMove
 from failover.timeline import Announced, Probes, Timeline
 from inventory.model import Budgets
 
+NAMES = {"GARP": "gratuitous ARP", "NA": "unsolicited neighbour advertisement"}
 KEPT = "neighbours keep the old MAC until their own entry runs out or the guest happens to talk to them"
 
 
@@ -60,16 +61,16 @@ def too_many_lost(direction: Direction, budgets: Budgets) -> list[str]:
 
 def wrong_announcements(direction: Direction, by: str) -> list[str]:
     """What is wrong with the GARPs (or NAs) of every address that the observer can see: their number, their MACs."""
+    wanted, name = direction.expected.tolerated, NAMES[by]
+    counts = {each: len(direction.timeline.of(each)) for each in direction.visible if each.by == by}
     found = []
-    for announced in direction.visible:
-        if announced.by != by:
-            continue
-        count, wanted = len(direction.timeline.of(announced)), direction.expected.tolerated
-        name = {"GARP": "gratuitous ARP", "NA": "unsolicited neighbour advertisement"}[by]
-        if count == 0 and wanted.start > 0:
-            found.append(f"no {name} for {announced} from {direction.scene.new_mac}: {KEPT}")
-        elif count not in wanted:
-            found.append(f"{count} × {name} for {announced}, wanted {_span(wanted)}")
+    if wanted.start > 0 and (unheard := [str(each) for each, count in counts.items() if count == 0]):
+        found.append(f"no {name} from {direction.scene.new_mac} for {', '.join(unheard)}: {KEPT}")
+    found += [
+        f"{count} × {name} for {each}, wanted {_span(wanted)}"
+        for each, count in counts.items()
+        if count not in wanted and (count or wanted.start == 0)
+    ]
     return found + [
         f"{each.of.by} for {each.of} at {each.ms:.1f} ms announces {each.mac} in a frame from {each.source}, "
         f"both should be {direction.scene.new_mac}"

@@ -55,8 +55,8 @@ class Watch:
         Our own times are monotonic.
         """
         if record.marker != "none":
-            self.capture.wait_until(lambda: find_switch(self.frames_since(first)) is not None, MARKER_DEADLINE_S)
-        if marked := find_switch(self.frames_since(first)):
+            self.capture.wait_until(lambda: find_switch(self.frames_since(first), 0) is not None, MARKER_DEADLINE_S)
+        if marked := find_switch(self.frames_since(first), record.took_ms):
             return marked
         by = f"the controller's clock, ± {(returned_ns - asked_ns) / 1e6:.0f} ms"
         return Switched(self.capture.observer_ns(asked_ns), self.capture.observer_ns(returned_ns), by)

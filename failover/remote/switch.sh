@@ -1,10 +1,12 @@
 #!/bin/sh
-# Make one slave of a bond the active one, with a marker frame to the observer right before and right after.
+# Make one slave of a bond the active one, with a marker frame to the observer right before.
+# No second marker: a guest that has a new MAC asks for the observer's again before it can send, and so would teach the
+# observer what only its announcements should.
 # Runs under bash where there is one: only bash sends a datagram without starting a program.
-# usage: switch.sh BOND SLAVE auto|ifenslave|iproute2|sysfs OBSERVER_ADDRESS TOKEN_BEFORE TOKEN_AFTER
+# usage: switch.sh BOND SLAVE auto|ifenslave|iproute2|sysfs OBSERVER_ADDRESS TOKEN
 set -u
 LC_ALL=C export LC_ALL
-bond=$1 slave=$2 way=$3 observer=$4 before=$5 after=$6
+bond=$1 slave=$2 way=$3 observer=$4 token=$5
 active=/sys/class/net/$bond/bonding/active_slave
 
 stamp() {
@@ -15,13 +17,13 @@ stamp() {
     fi
 }
 
-mark() { # token
+mark() {
     case $marker in
     udp)
         # shellcheck disable=SC3025 # only reached under bash
-        printf '%s' "$1" >"/dev/udp/$observer/9"
+        printf '%s' "$token" >"/dev/udp/$observer/9"
         ;;
-    ping) ping -n -q -c 1 -W 1 -p "$(printf '%s' "$1" | od -An -tx1 | tr -d ' \n')" "$observer" >/dev/null ;;
+    ping) ping -n -q -c 1 -W 1 -p "$(printf '%s' "$token" | od -An -tx1 | tr -d ' \n')" "$observer" >/dev/null ;;
     esac
 }
 
@@ -50,12 +52,10 @@ command -v ping >/dev/null && marker=ping
 printf 'way=%s\nmarker=%s\nactive_before=%s\n' "$way" "$marker" "$(cat "$active")"
 
 stamp marked_at
-mark "$before"
-stamp commanded_at
+mark
 message=$(change 2>&1)
 status=$?
 stamp done_at
-mark "$after"
 printf 'status=%s\nmessage=%s\n' "$status" "$(printf '%s' "$message" | tr '\n' ' ')"
 
 tries=0

@@ -139,15 +139,14 @@ def test_lost_probes_are_within_budget__does_not_apply_without_a_budget():
 
 def test_new_mac_is_announced_by_gratuitous_arp__broken_when_the_switch_drops_them():
     message = broken(statements.test_new_mac_is_announced_by_gratuitous_arp, drilled(direction(silent(healthy()))))
-    assert f"no gratuitous ARP for {GUEST4} from {NEW}: neighbours keep the old MAC" in message
-    assert f"{TAGGED4} (VLAN 77)" in message
+    assert f"no gratuitous ARP from {NEW} for {GUEST4}, {TAGGED4} (VLAN 77): neighbours keep the old MAC" in message
 
 
 def test_new_mac_is_announced_by_gratuitous_arp__broken_when_one_vlan_is_left_out():
     wire = healthy().drop(lambda _, packet: ARP in packet and packet.psrc == TAGGED4)
     message = broken(statements.test_new_mac_is_announced_by_gratuitous_arp, drilled(direction(wire)))
     assert "VLAN 77" in message
-    assert f"for {GUEST4} " not in message
+    assert GUEST4 not in message
 
 
 def test_new_mac_is_announced_by_gratuitous_arp__broken_when_only_a_stranger_announces():
@@ -194,7 +193,7 @@ def test_new_mac_is_announced_by_gratuitous_arp__holds_when_a_vlan_cannot_be_see
 def test_new_mac_is_announced_by_neighbour_advertisement__broken_when_only_they_are_dropped():
     wire = healthy().drop(lambda _, packet: ICMPv6ND_NA in packet)
     message = broken(statements.test_new_mac_is_announced_by_neighbour_advertisement, drilled(direction(wire)))
-    assert f"no unsolicited neighbour advertisement for {GUEST6}" in message
+    assert f"no unsolicited neighbour advertisement from {NEW} for {GUEST6}:" in message
     statements.test_new_mac_is_announced_by_gratuitous_arp("guest-1", drilled(direction(wire)))
 
 
@@ -235,7 +234,8 @@ def test_first_gratuitous_arp_is_in_time__holds_with_advice_when_the_command_was
         ]
     )
     with collected_advice() as advice:
-        statements.test_first_gratuitous_arp_is_in_time("guest-1", drilled(direction(wire)), BUDGETS)
+        slow = replace(RECORD, took_ms=70.0)
+        statements.test_first_gratuitous_arp_is_in_time("guest-1", drilled(direction(wire, record=slow)), BUDGETS)
     assert "cannot be judged" in " ".join(advice)
 
 

@@ -46,12 +46,11 @@ def test_an_ethernet_source_that_is_not_the_announced_mac_is_kept():
         (na(), Kind.UNSOLICITED_NA),
         (na(solicited=1), Kind.OTHER),
         (na(towards="fd77::9"), Kind.OTHER),
-        (marker(TOKENS.before), Kind.MARKER_BEFORE),
-        (marker(TOKENS.after), Kind.MARKER_AFTER),
+        (marker(TOKENS.marker), Kind.MARKER),
         (marker(b"somebody"), Kind.OTHER),
-        (request(1, payload=TOKENS.before * 5), Kind.MARKER_BEFORE),
+        (request(1, payload=TOKENS.marker * 5), Kind.MARKER),
         (request(1, payload=b"another's ping" * 3), Kind.OTHER),
-        (request(1, address=GUEST6, payload=TOKENS.after * 5), Kind.MARKER_AFTER),
+        (request(1, address=GUEST6, payload=TOKENS.marker * 5), Kind.MARKER),
     ],
 )
 def test_each_frame_has_its_kind(packet, kind):

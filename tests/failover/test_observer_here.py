@@ -135,8 +135,8 @@ def test_announcements_are_seen_untagged_and_tagged(cable: Cable) -> None:
 
 def test_a_marker_from_the_other_end_times_the_switch(cable: Cable) -> None:
     watch = started(cable)
-    cable.there("bash", "-c", f"printf %s {watch.tokens.before.decode()} >/dev/udp/{HERE}/9")
-    assert watch.capture.wait_until(lambda: any(frame.kind is Kind.MARKER_BEFORE for frame in watch.capture.frames), 5)
+    cable.there("bash", "-c", f"printf %s {watch.tokens.marker.decode()} >/dev/udp/{HERE}/9")
+    assert watch.capture.wait_until(lambda: any(frame.kind is Kind.MARKER for frame in watch.capture.frames), 5)
     watch.stop()
 
 

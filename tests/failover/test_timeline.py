@@ -29,18 +29,18 @@ from tests.failover.wire import (
 
 def timeline(wire: Wire, scene=SCENE):
     frames = wire.frames()
-    switched = find_switch(frames)
+    switched = find_switch(frames, 4.5)
     assert switched is not None
     return measure(frames, scene, switched)
 
 
-def test_the_switch_is_timed_by_its_markers():
-    switched = find_switch(healthy().frames())
+def test_the_switch_is_timed_by_its_marker():
+    switched = find_switch(healthy().frames(), 4.5)
     assert switched == Switched(START_NS + 999_500_000, START_NS + 1_004_000_000, "marker frame")
 
 
 def test_without_a_marker_there_is_no_switch_to_find():
-    assert find_switch(Wire().put(0, marker(TOKENS.after)).put(1, garp()).frames()) is None
+    assert find_switch(Wire().put(0, marker(TOKENS.probe)).put(1, garp()).frames(), 4.5) is None
 
 
 def test_the_first_garp_lies_between_two_bounds():
@@ -136,7 +136,7 @@ def test_duplicates_and_late_answers_have_numbers_of_their_own():
 
 
 def test_sequence_numbers_come_round():
-    wire = Wire().put(SWITCH_MS, marker(TOKENS.before))
+    wire = Wire().put(SWITCH_MS, marker(TOKENS.marker))
     for index, sequence in enumerate([65534, 65535, 0, 1] + [2] * 1):
         wire.put(SWITCH_MS + 1 + index * 10, request(sequence)).put(SWITCH_MS + 2 + index * 10, reply(sequence))
     for sent in (500, 900):

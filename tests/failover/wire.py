@@ -17,7 +17,7 @@ from failover.frames import BROADCAST, Frame, Tokens, decode
 from failover.result import Direction, DrillResult, NeighbourMove, SwitchRecord
 from failover.timeline import Announced, Scene, find_switch, measure
 
-TOKENS = Tokens(b"11112222", b"before01", b"after002")
+TOKENS = Tokens(b"11112222", b"marker01")
 OLD, NEW, OBSERVER, STRANGER = "52:54:00:77:00:10", "52:54:00:77:00:11", "52:54:00:77:00:09", "02:00:00:00:00:99"
 GUEST4, GUEST6, TAGGED4, WATCHER4, WATCHER6 = "10.77.0.21", "fd77::21", "10.77.77.21", "10.77.0.9", "fd77::9"
 START_NS = 1_700_000_000_000_000_000
@@ -92,7 +92,7 @@ class Wire:
 
 
 def healthy(lost: Iterable[int] = (), interval_ms: float = 10, until_ms: float = 3000) -> Wire:
-    """One switch at 1000 ms: probes for three seconds (all answered but `lost`), three GARPs and NAs, markers."""
+    """One switch at 1000 ms: probes for three seconds (all answered but `lost`), three GARPs and NAs, a marker."""
     wire, gone = Wire(), set(lost)
     for sequence in range(int(until_ms / interval_ms)):
         sent = sequence * interval_ms
@@ -100,7 +100,7 @@ def healthy(lost: Iterable[int] = (), interval_ms: float = 10, until_ms: float =
         wire.put(sent, request(sequence, mac))
         if sequence not in gone:
             wire.put(sent + 1, reply(sequence, mac))
-    wire.put(SWITCH_MS - 0.5, marker(TOKENS.before)).put(SWITCH_MS + 4, marker(TOKENS.after))
+    wire.put(SWITCH_MS - 0.5, marker(TOKENS.marker))
     for ms in (2.5, 202.5, 402.5):
         wire.put(SWITCH_MS + ms, garp()).put(SWITCH_MS + ms, garp(TAGGED4, vlan=77)).put(SWITCH_MS + ms, na())
     return wire
@@ -134,15 +134,15 @@ EXPECTED = expected_notifications(
 )
 
 
-def direction(wire: Wire, scene: Scene = SCENE, **changes: object) -> Direction:
+def direction(wire: Wire, scene: Scene = SCENE, record: SwitchRecord = RECORD, **changes: object) -> Direction:
     """One switch as measured on this wire."""
     frames = wire.frames()
-    switched = find_switch(frames)
+    switched = find_switch(frames, record.took_ms)
     assert switched is not None
     measured = Direction(
         old_active="eth0",
         new_active="eth1",
-        record=RECORD,
+        record=record,
         scene=scene,
         timeline=measure(frames, scene, switched),
         expected=EXPECTED,
