@@ -142,7 +142,7 @@ def test_the_guests_macs_agree__holds_while_it_does_not_run_and_the_pf_has_none(
 
 def test_the_guests_macs_agree__is_not_known_when_the_pf_does_not_say():
     unknown = (pf("enp1s0f0", "0000:01:00.0", vf(0, VF_1, None)), PFS[1])
-    with pytest.raises(CouldNotLook, match=r"the MAC of VF 0 of enp1s0f0 \(0000:01:10\.0\) is not known"):
+    with pytest.raises(CouldNotLook, match=r"MAC is not known for VF 0 of enp1s0f0 \(0000:01:10\.0\)"):
         macs(running(), None, unknown)
 
 
