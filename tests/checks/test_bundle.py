@@ -20,8 +20,9 @@ from checks.bundle import (
     TimedOut,
     Truncated,
 )
+from checks.sections import Malformed
 from checks.source import Attributes, Command, File, Links, Names
-from checks.stream import Envelope, Malformed, from_bytes, to_bytes
+from checks.stream import Envelope, from_bytes, to_bytes
 
 B = "0123456789abcdef" * 2
 SOURCES = (

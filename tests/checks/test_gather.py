@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from checks.bundle import Bundle, CommandFailed, Denied, TimedOut, Truncated
+from checks.contents import overlap
+from checks.facts import catalogue
 from checks.gather import Order, gather, gather_all, script
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Names, Source
@@ -335,3 +338,19 @@ def test_two_thousand_attributes_are_quick(tree):
     found = read(["sh"], Attributes(f"{tree}/attribute*"))
     assert time.monotonic() - begun < 2
     assert len(found.texts(f"{tree}/attribute*")) == 2000
+
+
+@pytest.mark.parametrize("sources", [catalogue.HOST_SOURCES, catalogue.GUEST_SOURCES], ids=["host", "guest"])
+def test_no_two_sources_filter_one_file_in_two_ways(sources):
+    """A bundle holds one text per path: two different `keep`s of one file would make one of them a lie."""
+    filtered = [source for source in sources if isinstance(source, File) and (source.keep or source.drop)]
+    for one, other in itertools.combinations(filtered, 2):
+        assert not overlap(one.path, other.path) or (one.keep, one.drop) == (other.keep, other.drop), (one, other)
+
+
+@pytest.mark.parametrize("sources", [catalogue.HOST_SOURCES, catalogue.GUEST_SOURCES], ids=["host", "guest"])
+def test_the_whole_catalogue_is_read_here(sources):
+    found = read(["sh"], *sources)
+    assert found.text("/proc/cmdline")
+    late = [problem for problem in found.problems() if problem.status in ("timed out", "note")]
+    assert late == []
