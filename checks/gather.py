@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from typing import Protocol
 from checks.bundle import Bundle
 from checks.source import Attributes, Command, File, Links, Names, Source
 from checks.stream import Envelope
-from checks.transport import DeadlinePassed, connect
+from checks.transport import Connection, DeadlinePassed, connect
 
 DEADLINE_S = 120.0
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -130,14 +130,18 @@ def _quoted(expression: str | None) -> str:
     return shlex.quote(expression or "")
 
 
-def gather(order: Order, deadline_s: float = DEADLINE_S) -> Bundle:
+def gather(
+    order: Order, deadline_s: float = DEADLINE_S, opened: Callable[[Connection], None] = lambda _: None
+) -> Bundle:
     """Read everything from one machine. Raises the errors of transport, and NotABundle.
 
-    When the deadline passes half way, the bundle holds what came until then, and says so of the rest.
+    When the deadline passes half way, the bundle holds what came until then, and says so of the rest. `opened` is told
+    the connection, so that somebody else can close it.
     """
     envelope = Envelope(order.name, datetime.now(UTC), secrets.token_hex(16), order.sources)
     text = script(order.sources, envelope.boundary, sudo=order.machine.sudo)
     with connect(order.machine.connect, order.machine.ssh_config, sudo=order.machine.sudo) as connection:
+        opened(connection)
         try:
             raw = connection.run(text, deadline_s, LIMIT_BYTES).stdout
         except DeadlinePassed as error:
@@ -152,9 +156,11 @@ class Gathers:
 
     def __init__(self, orders: Sequence[Order], folder: Folder | None, deadline_s: float = DEADLINE_S) -> None:
         """Begin them. Bundles are saved into `folder` under the names in the orders."""
+        self._connections: list[Connection] = []
+        self._given_up = False
         self._pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="gather")
         self._futures: dict[str, Future[Bundle]] = {
-            order.file: self._pool.submit(_gather_and_save, order, folder, deadline_s) for order in orders
+            order.file: self._pool.submit(self._gather, order, folder, deadline_s) for order in orders
         }
 
     def bundle(self, file: str) -> Bundle:
@@ -162,17 +168,24 @@ class Gathers:
         return self._futures[file].result()
 
     def close(self) -> None:
-        """Give up what has not begun, and wait for the rest: each has its own deadline."""
+        """Give up what has not begun, and hang up on what is under way."""
+        self._given_up = True
+        for connection in tuple(self._connections):
+            connection.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _gather(self, order: Order, folder: Folder | None, deadline_s: float) -> Bundle:
+        bundle = gather(order, deadline_s, self._opened)
+        if folder is not None:
+            folder.add(order.file, bundle.packed())
+        return bundle
+
+    def _opened(self, connection: Connection) -> None:
+        self._connections.append(connection)
+        if self._given_up:
+            connection.close()
 
 
 def gather_all(orders: Sequence[Order], folder: Folder | None, deadline_s: float = DEADLINE_S) -> Gathers:
     """Begin all gathers at once, 32 at a time."""
     return Gathers(orders, folder, deadline_s)
-
-
-def _gather_and_save(order: Order, folder: Folder | None, deadline_s: float) -> Bundle:
-    bundle = gather(order, deadline_s)
-    if folder is not None:
-        folder.add(order.file, bundle.packed())
-    return bundle

@@ -9,6 +9,7 @@ import select
 import selectors
 import signal
 import subprocess
+from pathlib import Path
 from typing import IO, Any
 
 from checks.connection import Answer, Collected, Connection, Deadline, RemoteProcess, Sink, Stream
@@ -18,21 +19,24 @@ _CHUNK = 65536
 
 
 class LocalConnection(Connection):
-    """Commands as processes of ours, each in a process group of its own."""
+    """Commands as processes of ours, each in a session of its own."""
 
     def __init__(self, name: str = "local") -> None:
         self.name = name
+        self._running: set[subprocess.Popen[bytes]] = set()
 
     def execute(self, command: str, stdin: bytes, deadline_s: float, limit_bytes: int) -> Answer:
         """See `Connection.execute`."""
         deadline, collected = Deadline(deadline_s), Collected(self.name, limit_bytes)
         process = _popen(command)
+        self._running.add(process)
         try:
             _converse(process, stdin, collected, deadline)
             rc = process.wait(deadline.left_s)
         except (TimeoutError, subprocess.TimeoutExpired):
             raise collected.late(deadline_s) from None
         finally:
+            self._running.discard(process)
             _end(process, 0)
         return Answer(rc if rc >= 0 else -1, bytes(collected.stdout), bytes(collected.stderr), deadline.elapsed_s)
 
@@ -46,7 +50,9 @@ class LocalConnection(Connection):
         return host_over(self)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """End what still runs; whoever waits for it then has its end."""
+        for process in tuple(self._running):
+            _signal_session(process.pid, signal.SIGKILL)
 
 
 def _popen(command: str) -> subprocess.Popen[bytes]:
@@ -96,12 +102,22 @@ def _feed(to: IO[bytes], rest: memoryview) -> memoryview:
         return memoryview(b"")
 
 
+def _signal_session(leader: int, number: signal.Signals) -> None:
+    """Signal every process of a session that we began: timeout(1) and others make process groups of their own in it.
+
+    Source: proc_pid_stat(5); the fourth value after the name is the session.
+    """
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if int(stat.read_text().rpartition(")")[2].split()[3]) == leader:
+                os.kill(int(stat.parent.name), number)
+
+
 def _end(process: subprocess.Popen[bytes], grace_s: float) -> None:
-    """End its whole group, and give up its pipes."""
+    """End its whole session, and give up its pipes."""
     if process.poll() is None:
         for name, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, None)):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, name)
+            _signal_session(process.pid, name)
             try:
                 process.wait(wait_s)
                 break

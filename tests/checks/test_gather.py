@@ -331,6 +331,18 @@ class TestOverSsh:
         assert Bundle.load(folder.path / "bundles/h0.vfb.gz").output("sleep 1") == ""
 
 
+@pytest.mark.parametrize("way", ["ssh", "local"])
+def test_giving_up_does_not_wait_for_the_slow(ssh_server: Sshd, way):
+    here = Host(connect="local://") if way == "local" else Host(connect="ssh://server", ssh_config=ssh_server.config())
+    begun = time.monotonic()
+    gathers = gather_all([Order("slow", here, (Command("sleep 60", timeout_s=60),), "slow.vfb.gz")], None)
+    time.sleep(0.5)  # it shall be under way
+    gathers.close()
+    assert time.monotonic() - begun < 10
+    with pytest.raises(CouldNotLook):
+        gathers.bundle("slow.vfb.gz").output("sleep 60")
+
+
 def test_two_thousand_attributes_are_quick(tree):
     for n in range(2000):
         (tree / f"attribute{n}").write_text(f"{n}\n")
