@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,12 @@ WRONG_USAGE = 4
 DEFAULT_TOPOLOGY = "sriov"
 CONSOLE_ESCAPE = 0x1D  # Ctrl-], as in telnet and virsh console
 
-_USAGE_ERRORS = (TopologyError, StateError, NotFit)
+
+class NothingToRun(Exception):  # noqa: N818 - reads as what happened
+    """`run` was given no command, or one that does not exist."""
+
+
+_USAGE_ERRORS = (TopologyError, StateError, NotFit, NothingToRun)
 _DID_NOT_WORK = (LabError, ControlError, CannotBuild)
 
 
@@ -77,9 +83,9 @@ def _add_up_and_run(add: Callable[..., Any]) -> None:
         description="Bring a lab up, run a command, end the lab. The command finds VFPROOF_LAB_INVENTORY, "
         "VFPROOF_LAB_SSH_CONFIG, VFPROOF_LAB_STATE and VFPROOF_LAB in its environment; its exit status is this one's. "
         "The lab dies with this process, however that ends.",
+        usage="%(prog)s [-h] [--name NAME] TOPOLOGY -- COMMAND [ARGUMENT...]",
     )
     run.add_argument("topology", help=f"one of {', '.join(topology.available())}")
-    run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run")
     run.set_defaults(act=_run)
     for verb in (up, run):
         verb.add_argument("--name", type=_name, help="to have two of one topology")
@@ -122,14 +128,15 @@ def _up(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    command = given.command[1:] if given.command[:1] == ["--"] else given.command
-    if not command:
-        raise TopologyError("run needs a command: run TOPOLOGY -- COMMAND")
+    if not given.after_dashes:
+        raise NothingToRun("run needs a command: run TOPOLOGY -- COMMAND")
+    if shutil.which(given.after_dashes[0]) is None:
+        raise NothingToRun(f"there is no command '{given.after_dashes[0]}'")
     with Progress() as progress:
         brought_up = session.running(given.topology, given.name, progress.report)
         lab = brought_up.__enter__()
     try:
-        return _run_command(command, lab)
+        return _run_command(given.after_dashes, lab)
     finally:
         brought_up.__exit__(None, None, None)
 
@@ -237,7 +244,11 @@ def _fault(given: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; every expected trouble is one sentence on standard error."""
     try:
-        given = parser().parse_args(arguments)
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        # argparse would take options meant for us into the command, or the other way round.
+        cut = words.index("--") if "run" in words and "--" in words else len(words)
+        given = parser().parse_args(words[:cut])
+        given.after_dashes = words[cut + 1 :]
         return int(given.act(given))
     except _USAGE_ERRORS as error:
         status, text = WRONG_USAGE, str(error)
