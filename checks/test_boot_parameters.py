@@ -28,6 +28,8 @@ def test_iommu_is_effective_after_the_next_boot(
     """
     if wanted_host.iommu == "any":
         pytest.skip("the inventory does not ask for an IOMMU")
+    described = start(iommu.tables, (), None)
+    assert described.on is not False, f"{host_name}: no IOMMU after any boot: {described.because}; {described.fix}"
     following = known(boot_parameters.next_boot)
     verdict = _start(iommu, boot_parameters, following)
     if verdict.on is None:

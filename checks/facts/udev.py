@@ -13,8 +13,8 @@ from checks.facts import pci, vf_makers
 from checks.facts.vf_makers import VfMaker
 from checks.linux.kernel_parameters import split
 from checks.linux.sriov_forecast import Port
+from checks.linux.udev_event import ABSENT, Absent, Device
 from checks.linux.udev_language import FOLDERS, Rule, Unread, parse_file, reading_order
-from checks.linux.udev_rules import ABSENT, Absent, Device
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, File, Links, Names, Source
 

@@ -17,8 +17,9 @@ from posixpath import normpath
 from typing import Literal
 
 from checks.linux.sriov_reasons import ATTRIBUTE, Seen, Unapplied, unapplied
+from checks.linux.udev_event import ABSENT, Absent, Device, Event, Value
 from checks.linux.udev_language import Rule, Token
-from checks.linux.udev_rules import ABSENT, Absent, Device, Event, Value, apply
+from checks.linux.udev_rules import apply
 
 Boot = Literal["late", "early"]
 Outcome = Literal["made", "failed", "busy", "unknown"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from checks.linux.udev_event import Event, Run, Value
 from checks.linux.udev_language import Rule, Token
-from checks.linux.udev_rules import Event, Run, Step, Value
+from checks.linux.udev_rules import Step
 
 ATTRIBUTE = "sriov_numvfs"
 

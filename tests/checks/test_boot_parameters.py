@@ -90,6 +90,8 @@ def test_iommu_is_effective_after_the_next_boot__broken_when_turned_off(entry):
 def test_iommu_is_effective_after_the_next_boot__broken_without_a_firmware_table():
     with pytest.raises(AssertionError, match="no kernel parameter can help"):
         state(effective_next, tables=("APIC",), effective=False)
+    with pytest.raises(AssertionError, match="no kernel parameter can help"):
+        state(effective_next, tables=("APIC",), denied=["/boot/grub"], more={"/boot/grub/grub.cfg": None})
 
 
 def test_iommu_is_effective_after_the_next_boot__broken_for_the_entry_that_really_boots():

@@ -247,6 +247,10 @@ def test_vf_macs_are_set_and_unique__holds_with_two_unset_ones():
     with collected_advice() as advice:
         statements.test_vf_macs_are_set_and_unique("host", wanted(), none)
     assert "a guest there gets a random one" in advice[0]
+    on_the_host = found(
+        links=host_links(vf_driver="igbvf"), infos=[vf_info(i, address="00:00:00:00:00:00") for i in (0, 1)]
+    )
+    statements.test_vf_macs_are_set_and_unique("host", wanted(vf={1: {"vlan": 0}}), on_the_host)
 
 
 def test_vf_links_follow_their_pf__broken_when_forced():
