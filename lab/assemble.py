@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -34,10 +35,10 @@ ExecStart=-/sbin/agetty --autologin root --noreset --noclear --keep-baud 115200,
 """
 
 
-def _extract(archive: Path, tree: Path, *members: str) -> None:
+def _extract(archive: Path, tree: Path) -> None:
     tree.mkdir(parents=True, exist_ok=True)
     # A user namespace may make no device nodes; devtmpfs brings them at boot.
-    command = ["tar", "-C", str(tree), "--numeric-owner", "--exclude=./dev/*", "-xpf", str(archive), *members]
+    command = ["tar", "-C", str(tree), "--numeric-owner", "--exclude=./dev/*", "-xpf", str(archive)]
     subprocess.run(command, check=True)
 
 
@@ -74,7 +75,9 @@ def _settle(tree: Path, recipe: str, keys: Path) -> None:
     _overlay(RECIPES / recipe, tree)
     units = tree / "etc/systemd/system"
     _mask(tree, recipe)
-    _link(units / "multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service")
+    _link(
+        units / "multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service"
+    )
     _link(units / "default.target", "/usr/lib/systemd/system/multi-user.target")
     console = units / "serial-getty@.service.d/autologin.conf"
     console.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +108,24 @@ def _no_login_sessions(tree: Path) -> None:
 def _module_tree(tree: Path) -> Path:
     (found,) = (tree / "usr/lib/modules").iterdir()
     return found
+
+
+def _write_manifest(tree: Path, out: Path) -> None:
+    """`out`/manifest: every package that was installed and its version, one a line, sorted."""
+    status = (tree / "var/lib/dpkg/status").read_text()
+    versions = re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)", status, flags=re.MULTILINE)
+    (out / "manifest").write_text("".join(f"{name} {version}\n" for name, version in sorted(versions)))
+
+
+def _keep_programs(tree: Path) -> None:
+    """Of the tree itself only programs, libraries and data stay: QEMU is run from it, the rest is on the disk."""
+    for entry in tree.iterdir():
+        if entry.name == "usr":
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _depmod(tree: Path, version: str) -> None:
@@ -140,6 +161,8 @@ def assemble_host(archive: Path, keys: Path, out: Path) -> None:
     offset = grubdisk.FIRST_SECTOR * grubdisk.SECTOR
     grubdisk.make_ext4(tree, out / "disk.raw", size_mib=2048, uuid=HOST_UUID, offset=offset)
     grubdisk.install_grub(tree, out / "disk.raw")
+    _write_manifest(tree, out)
+    _keep_programs(tree)
 
 
 def assemble_guest(archive: Path, keys: Path, out: Path) -> None:
@@ -148,14 +171,15 @@ def assemble_guest(archive: Path, keys: Path, out: Path) -> None:
     _extract(archive, tree)
     _settle_guest(tree, keys)
     grubdisk.make_ext4(tree, out / "disk.raw", size_mib=1024, uuid=GUEST_UUID)
+    _write_manifest(tree, out)
     shutil.rmtree(tree)
 
 
-def assemble_sriov_guest(archive: Path, kernel_archive: Path, keys: Path, out: Path) -> None:
+def assemble_sriov_guest(archive: Path, host_tree: Path, keys: Path, out: Path) -> None:
     """`out`: disk.raw, the same with the modules of the host's kernel and the network of guest-1."""
     tree = out / "tree"
     _extract(archive, tree)
-    _extract(kernel_archive, tree, "./usr/lib/modules")
+    shutil.copytree(host_tree / "usr/lib/modules", tree / "usr/lib/modules", symlinks=True)
     _settle_guest(tree, keys)
     _overlay(RECIPES / "sriov-guest", tree)
     _mask(tree, "sriov-guest")
@@ -174,7 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lab.assemble")
     parser.add_argument("kind", choices=("host", "guest", "sriov-guest"))
     parser.add_argument("--archive", type=Path, required=True)
-    parser.add_argument("--kernel-archive", type=Path)
+    parser.add_argument("--host-tree", type=Path)
     parser.add_argument("--keys", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
@@ -183,7 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif given.kind == "guest":
         assemble_guest(given.archive, given.keys, given.out)
     else:
-        assemble_sriov_guest(given.archive, given.kernel_archive, given.keys, given.out)
+        assemble_sriov_guest(given.archive, given.host_tree, given.keys, given.out)
     return 0
 
 
