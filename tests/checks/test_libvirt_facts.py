@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 from checks.bundle import Bundle, UnexpectedOutput
 from checks.facts import libvirt
-from checks.linux.nic_names import Controller, Place
+from checks.linux.nic_names import Controller, Place, predict
 from checks.outcome import CouldNotLook
 from tests.checks.domain_samples import MAC_1, SECRET, VF_1, VF_2, Hostdev, domain, host, status, stored_file
 
+# Written by libvirt 11.3.0 (Debian 13) for guest-1 of the embedded lab, whole.
+CAPTURED = Path(__file__).parent / "captured"
 LIST = "virsh -c qemu:///system list --all --name"
 DUMP = "virsh -c qemu:///system dumpxml"
 
@@ -73,6 +76,26 @@ def test_a_status_file_is_kept_whole_enough():
     full, kept = status(domain()), as_kept(status(domain()))
     assert SECRET not in kept
     assert libvirt.parse(host(live={"guest-1": full})) == libvirt.parse(host(live={"guest-1": kept}))
+
+
+def test_the_files_of_a_real_libvirt():
+    stored = (CAPTURED / "libvirt-11.3-etc-guest-1.xml").read_text()
+    running = (CAPTURED / "libvirt-11.3-run-guest-1.xml").read_text()
+    [kept] = libvirt.parse(host({"guest-1": as_kept(stored)}, {"guest-1": as_kept(running)}))
+    [whole] = libvirt.parse(host({"guest-1": stored}, {"guest-1": running}))
+    assert kept == whole
+    assert (kept.name, kept.state, kept.live) == ("guest-1", "running", kept.stored)
+    assert [(one.kind, one.source, one.mac, one.managed) for one in kept.current.interfaces] == [
+        ("hostdev", "0000:01:10.0", "52:54:00:77:00:10", True),
+        ("hostdev", "0000:02:10.0", "52:54:00:77:00:11", True),
+        ("network", None, "52:54:00:77:00:20", False),
+    ]
+    given = [one and one.name for one in predict(kept.current.layout, places(kept), "v257")]
+    assert given == ["enp1s0", "enp2s0", "enp3s0"]  # as the guest itself showed them
+
+
+def places(found):
+    return [(one.place, one.acpi_index) for one in found.current.interfaces]
 
 
 def test_a_domain_that_does_not_run():
