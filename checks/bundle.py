@@ -1,16 +1,6 @@
 """What one gather brought back from one machine: the evidence, asked by path and command line.
 
-    CouldNotLook
-        NotABundle          a file that is no bundle, or one of a version this program does not know
-        NotGathered         no source covers the path: a fact module forgot to name it
-        Denied              this user may not read it
-        TimedOut            the read hung, or the gather was cut short before it
-        Truncated           there was more than the source allows
-        ReadFailed          the kernel refused the read
-        CommandFailed       the command ended with an error
-        UnexpectedOutput    a parser does not understand what it was given
-
-"Missing" is no error: it was looked for, and it is not there (None).
+Errors: see `checks.refusals`. "Missing" is no error: it was looked for, and it is not there (None).
 """
 
 from __future__ import annotations
@@ -20,10 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from checks.contents import Contents, Reading, as_text, below, matches, overlap
-from checks.outcome import CouldNotLook
+from checks.refusals import (
+    CommandFailed,
+    Denied,
+    NotGathered,
+    ReadFailed,
+    TimedOut,
+    Truncated,
+    UnexpectedOutput,
+    refuse,
+    sentence,
+)
 from checks.source import Attributes, Command, File, Links, Names, Source
 from checks.stream import Envelope, NotABundle, encode, parse, read_file, to_bytes, write_file
 
@@ -42,39 +42,6 @@ __all__ = [
     "Truncated",
     "UnexpectedOutput",
 ]
-
-
-class NotGathered(CouldNotLook):
-    """No source covers what was asked for."""
-
-
-class Denied(CouldNotLook):
-    """This user may not read it."""
-
-
-class TimedOut(CouldNotLook):
-    """The read hung, or the gather was cut short before it."""
-
-
-class Truncated(CouldNotLook):
-    """There was more than the source allows, and half a text proves nothing."""
-
-
-class ReadFailed(CouldNotLook):
-    """The kernel refused the read for another reason than rights."""
-
-
-class CommandFailed(CouldNotLook):
-    """The command ended with `rc`; `stderr` is the first line it complained with."""
-
-    def __init__(self, message: str, rc: int, stderr: str) -> None:
-        super().__init__(message)
-        self.rc = rc
-        self.stderr = stderr
-
-
-class UnexpectedOutput(CouldNotLook):
-    """A parser does not understand what the host answered. The text says what, and where it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +166,13 @@ class Bundle:
         """Everything that was not read, and notes on how the gather went."""
         found = [Problem("gather", "note", note) for note in self._contents.notes]
         for path, detail in self._contents.closed.items():
-            found.append(Problem(path, "denied", self._sentence(path, Reading("denied", detail=detail))))
+            found.append(Problem(path, "denied", sentence(self.machine, path, Reading("denied", detail=detail))))
         for number, reading in sorted(self._contents.unread.items()):
             name = _name(self._envelope.sources[number]) if self._envelope.sources else str(number)
-            found.append(Problem(name, reading.status, self._sentence(name, reading)))
+            found.append(Problem(name, reading.status, sentence(self.machine, name, reading)))
         for table in self._contents.tables():
             found += [
-                Problem(name, reading.status, self._sentence(name, reading))
+                Problem(name, reading.status, sentence(self.machine, name, reading))
                 for name, reading in sorted(table.items())
                 if reading.status not in ("read", "missing", "no value")
             ]
@@ -243,7 +210,7 @@ class Bundle:
         """Tell "not there" from "nobody looked" and from "could not look"."""
         for directory, detail in self._contents.closed.items():
             if below(pattern, directory):
-                self._refuse(directory, Reading("denied", detail=detail))
+                refuse(self.machine, directory, Reading("denied", detail=detail))
         sources = self._envelope.sources
         if sources is None:
             return
@@ -257,50 +224,26 @@ class Bundle:
             raise NotGathered(f"{self.machine}: no source of the gather covers {pattern}")
         for number in covering:
             if number in self._contents.unread:
-                self._refuse(paths[number], self._contents.unread[number])
+                refuse(self.machine, paths[number], self._contents.unread[number])
 
     def _raise_unless_ran(self, line: str) -> None:
         for denied, detail in self._contents.closed.items():
             if line == denied or line.startswith(denied + " "):
-                self._refuse(line, Reading("denied", detail=detail))
+                refuse(self.machine, line, Reading("denied", detail=detail))
         if self._envelope.sources is None:
             return
         numbers = [n for n, s in enumerate(self._envelope.sources) if isinstance(s, Command) and s.line == line]
         if not numbers:
             raise NotGathered(f"{self.machine}: no source of the gather runs '{line}'")
         if numbers[0] in self._contents.unread:
-            self._refuse(line, self._contents.unread[numbers[0]])
+            refuse(self.machine, line, self._contents.unread[numbers[0]])
 
     def _value(self, name: str, reading: Reading) -> bytes | None:
         if reading.status == "read":
             return reading.data
         if reading.status not in ("missing", "no value"):
-            self._refuse(name, reading)
+            refuse(self.machine, name, reading)
         return None
-
-    def _refuse(self, name: str, reading: Reading) -> NoReturn:
-        sentence = self._sentence(name, reading)
-        if reading.status == "failed" and reading.rc:
-            raise CommandFailed(sentence, reading.rc, reading.detail)
-        errors: dict[str, type[CouldNotLook]] = {"denied": Denied, "timed out": TimedOut, "truncated": Truncated}
-        raise errors.get(reading.status, ReadFailed)(sentence)
-
-    def _sentence(self, name: str, reading: Reading) -> str:
-        said = f" ({reading.detail})" if reading.detail else ""
-        match reading.status:
-            case "denied":
-                what = f"not allowed to read '{name}'{said}; connect as root, or set 'sudo: true' in the inventory"
-            case "timed out":
-                what = f"'{name}' did not answer in time{said}"
-            case "truncated":
-                what = f"'{name}' is larger than the gather takes{said}"
-            case "no value":
-                what = f"'{name}' has no value now{said}"
-            case _ if reading.rc:
-                what = f"'{name}' failed with exit status {reading.rc}{said}"
-            case _:
-                what = f"'{name}' could not be read{said}"
-        return f"{self.machine}: {what}"
 
 
 def _name(source: Source) -> str:

@@ -159,9 +159,15 @@ class Gathers:
         self._connections: list[Connection] = []
         self._given_up = False
         self._pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="gather")
-        self._futures: dict[str, Future[Bundle]] = {
-            order.file: self._pool.submit(self._gather, order, folder, deadline_s) for order in orders
-        }
+        self._folder, self._deadline_s = folder, deadline_s
+        self._futures: dict[str, Future[Bundle]] = {}
+        for order in orders:
+            self.begin(order)
+
+    def begin(self, order: Order) -> None:
+        """Begin one gather, if it was not begun before."""
+        if order.file not in self._futures:
+            self._futures[order.file] = self._pool.submit(self._gather, order)
 
     def bundle(self, file: str) -> Bundle:
         """The bundle of the order with this file; waits for it. Raises what its gather raised, the same every time."""
@@ -174,10 +180,10 @@ class Gathers:
             connection.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _gather(self, order: Order, folder: Folder | None, deadline_s: float) -> Bundle:
-        bundle = gather(order, deadline_s, self._opened)
-        if folder is not None:
-            folder.add(order.file, bundle.packed())
+    def _gather(self, order: Order) -> Bundle:
+        bundle = gather(order, self._deadline_s, self._opened)
+        if self._folder is not None:
+            self._folder.add(order.file, bundle.packed())
         return bundle
 
     def _opened(self, connection: Connection) -> None:

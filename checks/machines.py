@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar
 
+import pytest
+
 from checks.bundle import Bundle
 from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
 from checks.gather import Gathers, Order, gather_all
 from checks.outcome import CouldNotLook
+from inventory.loading import Selection
 from inventory.model import Inventory
 from reports.run_folder import RunFolder
+
+SELECTION = pytest.StashKey[Selection]()
+"""What this run looks at; there only when an inventory was given."""
 
 Role = Literal["host", "guest"]
 Who = tuple[Role, str]
 Fact = TypeVar("Fact")
+
+
+def parameters(item: pytest.Item) -> dict[str, Any]:
+    """The values that a row was parametrised with."""
+    callspec = getattr(item, "callspec", None)
+    return {} if callspec is None else callspec.params
 
 
 class Machines:
@@ -41,6 +53,7 @@ class Machines:
 
     def bundle(self, who: Who) -> Bundle:
         """The machine's bundle; waits for it. Raises CouldNotLook."""
+        self._gathers.begin(self._order(who))  # a fixture may ask for a machine that its row did not name beforehand
         return self._gathers.bundle(self.bundle_file(who))
 
     def fact(self, who: Who, parse: Callable[[Bundle], Fact]) -> Fact:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from checks.contents import Contents, Reading, Status, as_text, matches
-from checks.source import Command, File, Source
+from checks.contents import Contents, Reading, as_text, matches
+from checks.groups import first_line, keep_lines, keep_links, limit_of, status_of, within
+from checks.source import Command, Source
 
 # A group's exit status when every file was tried: grep 0-2, xargs 123 when a grep among several found nothing.
 GROUP_WENT_WELL = (0, 1, 2, 123)
 _KILLED = (124, 137, 143)
-_DENIED = ("permission denied", "operation not permitted", "must be root", "superuser", "authentication unavailable")
-_ABSENT = ("no such file or directory", "is a directory", "not a directory")
-# What sysfs attributes answer while they have no value: `speed` of a NIC that is down, `phys_port_id` of a simple one.
-_NO_VALUE = ("invalid argument", "not supported", "no such device", "no data available", "not connected")
 
 
 class Malformed(Exception):  # noqa: N818 - the bytes are malformed, nothing went wrong here
@@ -67,7 +63,7 @@ def _read_remark(reader: _Reader, section: Section) -> None:
         case "closed":
             reader.closed.append((section.number, text.rstrip("/") or "/"))
         case "unread":
-            reader.contents.unread[section.number] = Reading(_status_of(text), detail=_first_line(text))
+            reader.contents.unread[section.number] = Reading(status_of(text), detail=first_line(text))
         case "again":
             _forget_refusals(reader, section.number)
         case "note":
@@ -123,9 +119,9 @@ def _read_group(reader: _Reader, listed: Section, stream: Iterator[Section]) -> 
             as_text(path): Reading("timed out", detail="reading it together with others failed") for path in paths
         }
     elif body.tag == "ls":
-        _keep_links(reader, paths, body.payload, complaints)
+        keep_links(reader.contents, paths, body.payload, complaints)
     else:
-        _keep_lines(reader, paths, body.payload, complaints)
+        keep_lines(reader.contents, reader.sources, paths, body.payload, complaints)
 
 
 def _complaints(payload: bytes) -> tuple[str, int]:
@@ -134,89 +130,6 @@ def _complaints(payload: bytes) -> tuple[str, int]:
     if not rc.strip().isdecimal() or len(rc) > 9:
         raise Malformed("an exit status that is no number")
     return text, int(rc)
-
-
-def _errors(complaints: str) -> dict[str, str]:
-    """What grep or ls said of which path: `grep: /path: Permission denied`."""
-    found = {}
-    for line in complaints.splitlines():
-        subject, _, error = line.rpartition(": ")
-        path = subject[subject.find("/") :].rstrip("'")
-        found[path] = error
-    return found
-
-
-def _keep_lines(reader: _Reader, paths: list[bytes], body: bytes, complaints: str) -> None:
-    errors, unclear = _errors(complaints), _unclear(paths)
-    lines = _lines_by_path(paths, body)
-    if lines is None:
-        lines, unclear = {}, set(paths)
-    for path, times in Counter(paths).items():
-        name, found = as_text(path), lines.get(path, [])
-        if name in errors:
-            status = _status_of(errors[name])
-            if status != "missing":
-                reader.contents.texts[name] = Reading(status, detail=errors[name])
-        elif path in unclear:
-            reader.contents.texts[name] = Reading("failed", detail="its name cannot be told from its neighbour's")
-        elif len(found) % times:
-            reader.contents.texts[name] = Reading("failed", detail="it changed while it was read")
-        else:  # two sources may name one file, which grep then prints twice
-            data = b"".join(found[: len(found) // times])
-            reader.contents.texts[name] = _within(data, _limit(reader.sources, name))
-
-
-def _unclear(paths: list[bytes]) -> set[bytes]:
-    """Paths whose lines grep prints just like those of another: `a` with text `b:c` against `a:b` with text `c`."""
-    known = set(paths)
-    found: set[bytes] = set()
-    for path in known:
-        at = path.find(b":")
-        while at >= 0:
-            if path[:at] in known:
-                found |= {path, path[:at]}
-            at = path.find(b":", at + 1)
-    return found
-
-
-def _lines_by_path(paths: list[bytes], body: bytes) -> dict[bytes, list[bytes]] | None:
-    """Grep prints `path:line` in the order of its arguments; a path may hold colons and newlines, so match it whole.
-
-    None when a line belongs to no path.
-    """
-    found: dict[bytes, list[bytes]] = {}
-    order, start = iter(paths), 0
-    path = next(order, None)
-    while start < len(body) and path is not None:
-        if not body.startswith(path + b":", start):
-            path = next(order, None)
-            continue
-        text_at = start + len(path) + 1
-        newline = body.find(b"\n", text_at)
-        start = len(body) if newline < 0 else newline + 1
-        found.setdefault(path, []).append(body[text_at:start])
-    return found if start >= len(body) else None
-
-
-def _limit(sources: tuple[Source, ...] | None, path: str) -> int:
-    limits = [s.limit_bytes for s in sources or () if isinstance(s, File) and matches(path, s.path)]
-    return max(limits, default=1 << 30)
-
-
-def _within(data: bytes, limit: int) -> Reading:
-    return Reading("truncated", detail=f"more than {limit} bytes") if len(data) > limit else Reading("read", data)
-
-
-def _keep_links(reader: _Reader, paths: list[bytes], body: bytes, complaints: str) -> None:
-    """`lrwxrwxrwx 1 0 0 0 Jan  1 00:00 /path -> target`: before the path there is no slash, as ids are numeric."""
-    known = set(paths)
-    for line in body.splitlines():
-        path, arrow, target = line[max(line.find(b" /"), 0) + 1 :].partition(b" -> ")
-        if line.startswith(b"l") and arrow and path in known:
-            reader.contents.links[as_text(path)] = Reading("read", target)
-    for name, error in _errors(complaints).items():
-        if _status_of(error) != "missing" and name.encode() in known:
-            reader.contents.links[name] = Reading(_status_of(error), detail=error)
 
 
 def _read_names(reader: _Reader, section: Section) -> None:
@@ -246,7 +159,7 @@ def _read_item(reader: _Reader, item: Section, stream: Iterator[Section]) -> Non
     if data is None:
         reading = Reading("failed", detail="its od text is damaged")
     elif len(data) > limit:
-        reading = _within(data, limit)
+        reading = within(data, limit)
     else:
         reading = _reading(data, complaints, rc, is_command=body.tag == "cmd")
     tables[body.tag][name] = reading
@@ -254,7 +167,7 @@ def _read_item(reader: _Reader, item: Section, stream: Iterator[Section]) -> Non
 
 def _limit_of_item(sources: tuple[Source, ...] | None, number: int, name: str) -> int:
     source = sources[number] if sources and number < len(sources) else None
-    return source.limit_bytes if isinstance(source, Command) else _limit(sources, name)
+    return source.limit_bytes if isinstance(source, Command) else limit_of(sources, name)
 
 
 def _bytes_of(section: Section) -> bytes | None:
@@ -267,32 +180,14 @@ def _bytes_of(section: Section) -> bytes | None:
 
 
 def _reading(data: bytes, complaints: str, rc: int, *, is_command: bool) -> Reading:
-    first = _first_line(complaints)
+    first = first_line(complaints)
     if rc == 0:
         return Reading("read", data)
     if rc in _KILLED:
         return Reading("timed out", detail="the host's own time limit ended it")
     if not is_command:
-        return Reading(_status_of(complaints), detail=first.rpartition(": ")[2])
+        return Reading(status_of(complaints), detail=first.rpartition(": ")[2])
     if rc == 127:
         return Reading("missing")
-    status = _status_of(complaints)
+    status = status_of(complaints)
     return Reading(status if status == "denied" else "failed", detail=first, rc=rc)
-
-
-def _status_of(complaint: str) -> Status:
-    text = complaint.lower()
-    known: tuple[tuple[Status, tuple[str, ...]], ...] = (
-        ("denied", _DENIED),
-        ("missing", _ABSENT),
-        ("no value", _NO_VALUE),
-        ("timed out", ("timed out", "time limit")),
-    )
-    for status, words in known:
-        if any(word in text for word in words):
-            return status
-    return "failed"
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")[:300]

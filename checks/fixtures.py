@@ -1,0 +1,207 @@
+"""Facts as fixtures: what a check asks for is read in setup, where a failed read is an error and never a failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from checks.bundle import Bundle
+from checks.facts import bonds as bonds_facts
+from checks.facts import boot_parameters as boot_parameters_facts
+from checks.facts import iommu as iommu_facts
+from checks.facts import libvirt, nics, pci, udev
+from checks.facts import system as system_facts
+from checks.facts.bonds import Bond
+from checks.facts.boot_parameters import BootParameters
+from checks.facts.iommu import Iommu
+from checks.facts.libvirt import Domain
+from checks.facts.nics import Nic
+from checks.facts.pci import Pf
+from checks.facts.system import System
+from checks.facts.udev import UdevRules
+from checks.handed_vfs import HandedVf, behind, handed_vfs
+from checks.machines import SELECTION, Machines, Who, parameters
+from inventory.model import Guest, Host, Inventory
+from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
+
+_MACHINES = pytest.StashKey[Machines]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let no gather outlive the run."""
+    if _MACHINES in config.stash:
+        config.stash[_MACHINES].close()
+
+
+def _needed(items: list[pytest.Item], inventory: Inventory) -> list[Who]:
+    """Machines whose bundle some row of this run will ask for."""
+    found: list[Who] = []
+    for item in items:
+        fixtures, names = getattr(item, "fixturenames", ()), parameters(item)
+        if "host_bundle" in fixtures and "host_name" in names:
+            found.append(("host", names["host_name"]))
+        if "guest_bundle" in fixtures and "guest_name" in names:
+            found.append(("guest", names["guest_name"]))
+        if {"guest_host_bundle", "vfs_behind_nics"} & set(fixtures) and "guest_name" in names:
+            host = inventory.guests[names["guest_name"]].host
+            found += [("host", host)] if host is not None else []
+    return found
+
+
+@pytest.fixture
+def inventory(request: pytest.FixtureRequest) -> Inventory:
+    """The whole inventory of this run."""
+    return request.config.stash[SELECTION].inventory
+
+
+@pytest.fixture
+def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Machines:
+    """Bundles and facts of this run's machines. The first row that asks begins all gathers."""
+    stash = request.config.stash
+    if _MACHINES not in stash:
+        stash[_MACHINES] = Machines(inventory, _needed(request.session.items, inventory), stash.get(RUN_FOLDER, None))
+    return stash[_MACHINES]
+
+
+def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bundle:
+    bundle = machines.bundle(who)
+    request.config.stash.setdefault(MACHINE_FACTS, {})[who[1]] = _summary(machines.fact(who, system_facts.parse))
+    if RUN_FOLDER in request.config.stash:
+        request.node.user_properties.append(("evidence", f"bundle of {who[1]}\t{machines.bundle_file(who)}"))
+    return bundle
+
+
+def _summary(found: System) -> dict[str, str]:
+    """What the top of the report shows of a machine."""
+    told = {
+        "OS": found.os,
+        "kernel": found.kernel,
+        "systemd": found.systemd,
+        "libvirt": found.libvirt,
+        "QEMU": found.qemu,
+        "CPU": found.cpu,
+        "product": found.product,
+        "BIOS": found.bios,
+    }
+    return {label: text for label, text in told.items() if text}
+
+
+@pytest.fixture
+def wanted_host(inventory: Inventory, host_name: str) -> Host:
+    """What the inventory says of the host."""
+    return inventory.hosts[host_name]
+
+
+@pytest.fixture
+def wanted_guest(inventory: Inventory, guest_name: str) -> Guest:
+    """What the inventory says of the guest."""
+    return inventory.guests[guest_name]
+
+
+@pytest.fixture
+def guest_host_name(wanted_guest: Guest, guest_name: str) -> str:
+    """The host that the guest runs on; a row that needs it does not apply to a guest without one."""
+    if wanted_guest.host is None:
+        pytest.skip(f"{guest_name}: the inventory names no host that it runs on (guests.{guest_name}.host)")
+    return wanted_guest.host
+
+
+@pytest.fixture
+def host_bundle(request: pytest.FixtureRequest, machines: Machines, host_name: str) -> Bundle:
+    """What the host's gather brought back."""
+    return _bundle(request, machines, ("host", host_name))
+
+
+@pytest.fixture
+def guest_bundle(request: pytest.FixtureRequest, machines: Machines, guest_name: str) -> Bundle:
+    """What the guest's gather brought back."""
+    return _bundle(request, machines, ("guest", guest_name))
+
+
+@pytest.fixture
+def guest_host_bundle(request: pytest.FixtureRequest, machines: Machines, guest_host_name: str) -> Bundle:
+    """What the gather of the guest's host brought back."""
+    return _bundle(request, machines, ("host", guest_host_name))
+
+
+@pytest.fixture
+def iommu(machines: Machines, host_name: str, host_bundle: Bundle) -> Iommu:  # noqa: ARG001 - it is the evidence
+    """The host's IOMMU."""
+    return machines.fact(("host", host_name), iommu_facts.parse)
+
+
+@pytest.fixture
+def boot_parameters(machines: Machines, host_name: str, host_bundle: Bundle) -> BootParameters:  # noqa: ARG001
+    """The host's kernel parameters: running, configured, and of the next boot."""
+    return machines.fact(("host", host_name), boot_parameters_facts.parse)
+
+
+@pytest.fixture
+def pfs(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Pf, ...]:  # noqa: ARG001
+    """The host's PFs with their VFs."""
+    return machines.fact(("host", host_name), pci.parse)
+
+
+@pytest.fixture
+def udev_rules(machines: Machines, host_name: str, host_bundle: Bundle) -> UdevRules:  # noqa: ARG001
+    """The host's udev rules, as they are read at boot."""
+    return machines.fact(("host", host_name), udev.parse)
+
+
+@pytest.fixture
+def system(machines: Machines, host_name: str, host_bundle: Bundle) -> System:  # noqa: ARG001
+    """What the host says about itself."""
+    return machines.fact(("host", host_name), system_facts.parse)
+
+
+@pytest.fixture
+def domains(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Domain, ...]:  # noqa: ARG001
+    """The host's libvirt domains."""
+    return machines.fact(("host", host_name), libvirt.parse)
+
+
+@pytest.fixture
+def guest_nics(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Nic, ...]:  # noqa: ARG001
+    """The guest's NICs."""
+    return machines.fact(("guest", guest_name), nics.parse)
+
+
+@pytest.fixture
+def guest_system(machines: Machines, guest_name: str, guest_bundle: Bundle) -> System:  # noqa: ARG001
+    """What the guest says about itself."""
+    return machines.fact(("guest", guest_name), system_facts.parse)
+
+
+@pytest.fixture
+def guest_bonds(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Bond, ...]:  # noqa: ARG001
+    """The guest's bonds."""
+    return machines.fact(("guest", guest_name), bonds_facts.parse)
+
+
+@pytest.fixture
+def guest_pfs(machines: Machines, guest_host_name: str, guest_host_bundle: Bundle) -> tuple[Pf, ...]:  # noqa: ARG001
+    """The PFs of the guest's host."""
+    return machines.fact(("host", guest_host_name), pci.parse)
+
+
+@pytest.fixture
+def guest_domain(
+    machines: Machines,
+    guest_name: str,
+    wanted_guest: Guest,
+    guest_host_name: str,
+    guest_host_bundle: Bundle,  # noqa: ARG001
+) -> Domain | None:
+    """The guest's libvirt domain on its host; None when the host has none of that name."""
+    found = machines.fact(("host", guest_host_name), libvirt.parse)
+    return libvirt.find(found, wanted_guest.domain or guest_name)
+
+
+@pytest.fixture
+def vfs_behind_nics(
+    request: pytest.FixtureRequest, wanted_guest: Guest, guest_nics: tuple[Nic, ...]
+) -> dict[str, HandedVf]:
+    """The host's VF behind each NIC of the guest, by the NIC's name; empty where the inventory names no host for it."""
+    if wanted_guest.host is None:
+        return {}
+    domain = request.getfixturevalue("guest_domain")
+    return behind(guest_nics, handed_vfs(domain.current, request.getfixturevalue("guest_pfs")) if domain else ())
