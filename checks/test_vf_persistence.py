@@ -7,7 +7,7 @@ import pytest
 from checks.facts.pci import PairedPf, Pf, pair
 from checks.facts.udev import UdevRules
 from checks.facts.vf_makers import VfMaker
-from checks.linux.sriov_forecast import Forecast, forecast
+from checks.linux.sriov_forecast import Forecast
 from checks.linux.sriov_reasons import ATTRIBUTE
 from checks.outcome import CouldNotLook, advise
 from inventory.model import Host
@@ -134,7 +134,7 @@ def _luck(expected: Forecast, want: int) -> str:
 
 
 def _forecasts(udev_rules: UdevRules) -> dict[str, Forecast]:
-    return {f.address: f for f in forecast(udev_rules.rules, udev_rules.ports, udev_rules.parameters)}
+    return {expected.address: expected for expected in udev_rules.forecasts}
 
 
 def _makers_for(found: Pf, udev_rules: UdevRules, *, sure: bool) -> list[VfMaker]:

@@ -170,7 +170,9 @@ def test_vf_macs_are_set_and_unique(host_name: str, wanted_host: Host, pfs: tupl
     """
     paired = _paired(wanted_host, pfs)
     owners: dict[str, list[str]] = defaultdict(list)
-    unset, random, unknown = [], [], []
+    unset: list[str] = []
+    random: list[str] = []
+    unknown: list[str] = []
     for p, vf in _vfs(paired):
         label = f"{p.name} VF {vf.index}"
         if vf.admin_mac is None:

@@ -221,8 +221,10 @@ def _netdevs(bundle: Bundle) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for path, target in bundle.links("/sys/class/net/*").items():
         parts = target.split("/")
-        if len(parts) > 3 and parts[-2] == "net":
-            found.setdefault(parts[-3], []).append(_last(path))
+        if len(parts) > 4 and parts[-2] == "net":
+            # A virtio device stands between a virtio NIC and its PCI function.
+            parent = parts[-4] if parts[-3].startswith("virtio") else parts[-3]
+            found.setdefault(parent, []).append(_last(path))
     return {address: tuple(sorted(names)) for address, names in found.items()}
 
 

@@ -12,7 +12,7 @@ from checks.bundle import Bundle
 from checks.facts import pci, vf_makers
 from checks.facts.vf_makers import VfMaker
 from checks.linux.kernel_parameters import split
-from checks.linux.sriov_forecast import Port
+from checks.linux.sriov_forecast import Forecast, Port, forecast
 from checks.linux.udev_event import ABSENT, Absent, Device
 from checks.linux.udev_language import FOLDERS, Rule, Unread, parse_file, reading_order
 from checks.outcome import CouldNotLook
@@ -20,6 +20,8 @@ from checks.source import Attributes, File, Links, Names, Source
 
 _SPLIT_USR = "/lib/udev/rules.d"
 _DEVICES = "/sys/bus/pci/devices"
+# What rules name to tell NICs and their ports apart, and what does not change between boots.
+_NET_ATTRIBUTES = ("address", "dev_id", "dev_port", "type")
 
 SOURCES: tuple[Source, ...] = (
     *(File(f"{folder}/*") for folder in FOLDERS),
@@ -27,7 +29,7 @@ SOURCES: tuple[Source, ...] = (
     Links("/lib"),
     Names(_SPLIT_USR),
     Attributes(f"{_DEVICES}/*/uevent"),
-    Attributes("/sys/class/net/*/ifindex"),
+    *(Attributes(f"/sys/class/net/*/{name}") for name in (*_NET_ATTRIBUTES, "ifindex")),
     File("/run/udev/data/n*", keep="^E:"),
     File("/proc/cmdline"),
     *pci.SOURCES,
@@ -39,15 +41,14 @@ SOURCES: tuple[Source, ...] = (
 class UdevRules:
     """Every rule in the order of reading (dropped lines included), and the files that are not read.
 
-    `unread_texts`: what stands in those, by path. `ports`: every PF as the rules see it. `parameters`: the kernel's.
+    `unread_texts`: what stands in those, by path. `forecasts`: what the rules make of each PF at the next boot.
     `makers`: everything else that seems to set numbers of VFs, and `unknown_makers`: why some could not be looked for.
     """
 
     rules: tuple[Rule, ...]
     unread: tuple[Unread, ...]
     unread_texts: Mapping[str, str]
-    ports: tuple[Port, ...]
-    parameters: Mapping[str, str]
+    forecasts: tuple[Forecast, ...]
     makers: tuple[VfMaker, ...]
     unknown_makers: tuple[str, ...]
 
@@ -63,13 +64,13 @@ def parse(bundle: Bundle) -> UdevRules:
     masks = [path for path, target in links.items() if target == "/dev/null"]
     order, unread = reading_order(texts, masks)
     parameters = {p.name: p.value or "1" for p in split(bundle.text("/proc/cmdline") or "")}
+    rules = tuple(rule for path in order for rule in parse_file(path, texts[path]))
     makers, unknown = vf_makers.parse(bundle)
     return UdevRules(
-        rules=tuple(rule for path in order for rule in parse_file(path, texts[path])),
+        rules=rules,
         unread=unread,
         unread_texts={item.path: texts[item.path] for item in unread if item.path in texts},
-        ports=_ports(bundle),
-        parameters=parameters,
+        forecasts=forecast(rules, _ports(bundle), parameters),
         makers=makers,
         unknown_makers=unknown,
     )
@@ -82,7 +83,7 @@ def _ports(bundle: Bundle) -> tuple[Port, ...]:
             address=pf.address,
             driver=pf.driver or "",
             netdev=pf.netdev,
-            mac=pf.mac,
+            net_attributes=_net_attributes(bundle, pf.netdev),
             totalvfs=pf.totalvfs,
             path=pf.device_path,
             ids=pf.ids,
@@ -117,6 +118,11 @@ def _parents(path: str, known: Mapping[str, tuple[str, dict[str, str]]]) -> tupl
         # The root (pci0000:00) has no subsystem.
         found.append(Device("/".join(parts[:end]), (name,), "pci" if name in known else "", driver, attributes))
     return tuple(found)
+
+
+def _net_attributes(bundle: Bundle, netdev: str | None) -> dict[str, str]:
+    texts = {name: bundle.text(f"/sys/class/net/{netdev}/{name}") for name in _NET_ATTRIBUTES} if netdev else {}
+    return {name: text.strip() for name, text in texts.items() if text is not None}
 
 
 def _database(bundle: Bundle, netdev: str | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from posixpath import normpath
 from typing import Literal
 
@@ -35,13 +36,13 @@ _NET_ID = ("ID_NET_NAMING_SCHEME", "ID_NET_NAME_MAC", "ID_NET_NAME_ONBOARD", "ID
 @dataclass(frozen=True, slots=True)
 class Port:
     """A PF as the forecast needs it. `parents`: the devices above it, nearest first. `database`: udev's properties of
-    its netdev this time. `pci_properties`: its uevent file.
+    its netdev this time. `pci_properties`: its uevent file. `net_attributes`: those of its netdev that rules may name.
     """
 
     address: str
     driver: str
     netdev: str | None
-    mac: str | None
+    net_attributes: Mapping[str, str]
     totalvfs: int | None
     path: str
     ids: Mapping[str, str]
@@ -138,7 +139,8 @@ def forecast(rules: Sequence[Rule], ports: Iterable[Port], parameters: Mapping[s
     known = {port.address: port for port in ports}
     if not any(ATTRIBUTE in rule.text for rule in rules):
         return tuple(Forecast(address, 0, 0, (), ()) for address in known)
-    late, early = _play("late", rules, known, parameters), _play("early", rules, known, parameters)
+    played = [rule for rule in rules if _may_matter(rule)]
+    late, early = _play("late", played, known, parameters), _play("early", played, known, parameters)
     found = []
     for address, port in known.items():
         attempts = (*late.attempts.get(address, []), *early.attempts.get(address, []))
@@ -147,6 +149,14 @@ def forecast(rules: Sequence[Rule], ports: Iterable[Port], parameters: Mapping[s
         reasons = unapplied(others, port.driver, seen)
         found.append(Forecast(address, late.counts[address], early.counts[address], attempts, reasons))
     return tuple(found)
+
+
+def _may_matter(rule: Rule) -> bool:
+    """Whether the rule can do anything to a PF: most are for other subsystems, and say so first."""
+    if ATTRIBUTE in rule.text or rule.value_of("LABEL") is not None:
+        return True
+    wanted = next((t.value for t in rule.tokens if t.key == "SUBSYSTEM" and t.operator == "=="), "*")
+    return any(fnmatchcase(name, part) for name in ("net", "pci") for part in wanted.lower().split("|"))
 
 
 def _play(boot: Boot, rules: Sequence[Rule], ports: Mapping[str, Port], parameters: Mapping[str, str]) -> _Bus:
@@ -218,10 +228,8 @@ def _net_attributes(port: Port, pci: Device) -> dict[str, str | Absent]:
     found: dict[str, str | Absent] = {
         f"device/{k}": v for k, v in pci.attributes.items() if not k.startswith("device/")
     }
-    if port.mac is not None:
-        found["address"] = port.mac
     # What PCI devices have, network devices have not; `device` is a link there.
-    return found | dict.fromkeys((ATTRIBUTE, "sriov_totalvfs", *port.ids), ABSENT)
+    return found | dict.fromkeys((ATTRIBUTE, "sriov_totalvfs", *port.ids), ABSENT) | dict(port.net_attributes)
 
 
 def _target(path: str, event: Event, ports: Mapping[str, Port]) -> str | None:

@@ -58,7 +58,7 @@ def apply(
             if interesting(rule):
                 steps.append(Step(rule, applies=False, skipped_by=jump))
             continue
-        misses, applies = _match(rule, run)
+        misses, applies = _match(rule, run, thorough=interesting(rule))
         applies = None if applies and doubt is not None else applies
         if interesting(rule):
             steps.append(Step(rule, applies, misses, skipped_by=doubt if applies is None and not misses else None))
@@ -79,12 +79,13 @@ def _still(jump: Rule | None, rule: Rule) -> Rule | None:
     return None if not rule.problem and rule.value_of("LABEL") == jump.value_of("GOTO") else jump
 
 
-def _match(rule: Rule, run: Run) -> tuple[tuple[Miss, ...], bool | None]:
+def _match(rule: Rule, run: Run, *, thorough: bool) -> tuple[tuple[Miss, ...], bool | None]:
+    """Whether the rule applies, and which comparisons stand against it: all of them when `thorough`, else enough."""
     own = [token for token in rule.tokens if token.is_match and token.key not in _PARENT_KEYS and token.key != "IMPORT"]
     misses = _misses(own, lambda token: compare_own(token, run))
     of_parents = [token for token in rule.tokens if token.key in _PARENT_KEYS]
     run.parent = None
-    if of_parents:
+    if of_parents and (thorough or not any(miss.certain for miss in misses)):
         misses += _match_parents(of_parents, run)
     # Imports come after the comparisons, and only where those hold.
     if not any(miss.certain for miss in misses):

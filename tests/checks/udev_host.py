@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from checks.bundle import Bundle
 from checks.facts import pci, udev
-from checks.linux.sriov_forecast import forecast
 from tests.checks.test_vfs import PF, host_files, host_links
 
 ETC, LIB = "/etc/udev/rules.d", "/usr/lib/udev/rules.d"
@@ -65,8 +64,7 @@ def bundle(rules=None, systemd=257, driver="igb", more=None, links=None, denied=
 
 def forecast_of(rules, **changes):
     """What the rules make of the PF."""
-    found = udev.parse(bundle(rules, **changes))
-    (only,) = forecast(found.rules, found.ports, found.parameters)
+    (only,) = udev.parse(bundle(rules, **changes)).forecasts
     return only
 
 
