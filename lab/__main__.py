@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 
 from lab import session, state, topology
 from lab.build_machine import CannotBuild
-from lab.control import ControlError, ask
+from lab.control import AskedWrongly, ControlError, ask
 from lab.faults import KINDS
 from lab.preflight import NotFit
 from lab.progress import Progress
@@ -27,6 +28,7 @@ from lab.topology import TopologyError
 DID_NOT_WORK = 1
 WRONG_USAGE = 4
 DEFAULT_TOPOLOGY = "sriov"
+PROGRAM = os.environ.get("VFPROOF_LAB_PROG", "python -m lab")
 CONSOLE_ESCAPE = 0x1D  # Ctrl-], as in telnet and virsh console
 
 
@@ -34,7 +36,7 @@ class NothingToRun(Exception):  # noqa: N818 - reads as what happened
     """`run` was given no command, or one that does not exist."""
 
 
-_USAGE_ERRORS = (TopologyError, StateError, NotFit, NothingToRun)
+_USAGE_ERRORS = (TopologyError, StateError, NotFit, NothingToRun, AskedWrongly)
 _DID_NOT_WORK = (LabError, ControlError, CannotBuild)
 
 
@@ -49,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     """The command line of `python -m lab`."""
     top = Parser(
-        prog=os.environ.get("VFPROOF_LAB_PROG", "python -m lab"),
+        prog=PROGRAM,
         description="Machines that are not there: an SR-IOV host or a bond, a switch and an observer, in namespaces of "
         "their own. Nothing of this machine's own network is touched, and `down` leaves nothing behind.",
         epilog="Topologies: " + "; ".join(f"{name}: {topology.load(name).summary}" for name in topology.available()),
@@ -132,13 +134,11 @@ def _run(given: argparse.Namespace) -> int:
         raise NothingToRun("run needs a command: run TOPOLOGY -- COMMAND")
     if shutil.which(given.after_dashes[0]) is None:
         raise NothingToRun(f"there is no command '{given.after_dashes[0]}'")
-    with Progress() as progress:
-        brought_up = session.running(given.topology, given.name, progress.report)
-        lab = brought_up.__enter__()
-    try:
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(128 + signal.SIGTERM))
+    with contextlib.ExitStack() as stack:
+        with Progress() as progress:
+            lab = stack.enter_context(session.running(given.topology, given.name, progress.report))
         return _run_command(given.after_dashes, lab)
-    finally:
-        brought_up.__exit__(None, None, None)
 
 
 def _run_command(command: Sequence[str], lab: session.Lab) -> int:
@@ -191,7 +191,7 @@ def _print_status(status: dict[str, Any], name: str) -> None:
     own_name = f" --name {name}" if len(session.names()) > 1 else ""
     rows = [("NODE", "STATE", "SINCE", "RUNS ON", "REACH IT BY")]
     for node in status["nodes"]:
-        ways = ", ".join(f"lab ssh{own_name} {path}" for path in node["ssh"])
+        ways = ", ".join(f"{PROGRAM} ssh{own_name} {path}" for path in node["ssh"])
         rows.append((node["name"], node["state"], _clock(node["since"]), node["runs_on"], ways))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -51,6 +51,7 @@ class Cell:
         self._up = {name: asyncio.Event() for name in topology.nodes}
         self._faults = Faults(topology, self._machines)
         self._undo: dict[Fault, asyncio.TimerHandle] = {}
+        self._changing = asyncio.Lock()
         self._started = time.time()
         self._end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -137,7 +138,9 @@ class Cell:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             answer = await self._answer(await reader.readline())
-        except (AskedWrongly, FaultError, WireError, MachineError) as error:
+        except (AskedWrongly, FaultError) as error:
+            answer = {"error": str(error), "wrongly": True}
+        except (WireError, MachineError) as error:
             answer = {"error": str(error)}
         writer.write(json.dumps(answer).encode() + b"\n")
         await writer.drain()
@@ -185,19 +188,26 @@ class Cell:
     async def _set_fault(self, request: Mapping[str, Any]) -> dict[str, Any]:
         fault = self._faults.resolve(str(request.get("kind", "")), str(request.get("target") or ""))
         turn_on = bool(request.get("on", True))
-        seconds = request.get("for_s")
-        await asyncio.to_thread(self._faults.set, fault, on=turn_on)
+        seconds = _seconds(request.get("for_s"))
+        async with self._changing:
+            await asyncio.to_thread(self._faults.set, fault, on=turn_on)
         timer = self._undo.pop(fault, None)
         if timer is not None:
             timer.cancel()
         if turn_on and seconds is not None:
             loop = asyncio.get_running_loop()
-            self._undo[fault] = loop.call_later(float(seconds), self._mend, fault)
+            self._undo[fault] = loop.call_later(seconds, self._mend, fault)
         return {"faults": [str(on) for on in self._faults.on]}
 
     def _mend(self, fault: Fault) -> None:
         self._undo.pop(fault, None)
         self._faults.set(fault, on=False)
+
+
+def _seconds(value: object) -> float | None:
+    if value is None or isinstance(value, (int, float)):
+        return value
+    raise AskedWrongly(f"'for_s' is a number of seconds, not {value!r}")
 
 
 def _pid_outside() -> int:
@@ -216,9 +226,11 @@ def _reap_until(child: int) -> int:
             return os.waitstatus_to_exitcode(status)
 
 
-async def _live(given: argparse.Namespace, pid: int) -> int:
+async def _live(given: argparse.Namespace, pid: int) -> NoReturn:
     cell = Cell(State(given.state), load(given.topology), news=given.news, pid=pid, user_namespace=given.user_namespace)
-    return await cell.run(given.leash)
+    status = await cell.run(given.leash)
+    # Threads may still wait for a machine: there is no use in waiting for them.
+    os._exit(status)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -239,13 +251,13 @@ def main(arguments: list[str] | None = None) -> int:
     State(given.state).cell_pid.write_text(f"{pid}\n")
     prepare_mounts()
     child = os.fork()
-    if child:
-        signal.signal(signal.SIGTERM, lambda *_signal: os._exit(0))
-        # The child alone holds leash and news, so that their ends are seen when it dies.
-        os.close(given.leash)
-        os.close(given.news)
-        return abs(_reap_until(child))
-    return asyncio.run(_live(given, pid))
+    if child == 0:
+        asyncio.run(_live(given, pid))
+    signal.signal(signal.SIGTERM, lambda *_signal: os._exit(0))
+    # The child alone holds leash and news, so that their ends are seen when it dies.
+    os.close(given.leash)
+    os.close(given.news)
+    return abs(_reap_until(child))
 
 
 if __name__ == "__main__":

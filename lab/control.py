@@ -21,7 +21,10 @@ class AskedWrongly(ControlError):  # noqa: N818 - reads as what happened
 
 
 def ask(state: State, timeout_s: float = 15, **request: Any) -> dict[str, Any]:
-    """The cell's answer. Raises `NotUp` when there is no cell, `ControlError` when it refuses or stays silent."""
+    """The cell's answer.
+
+    Raises `NotUp` when there is no cell, `AskedWrongly` when there is no such thing, `ControlError` when it cannot.
+    """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(timeout_s)
@@ -36,7 +39,7 @@ def ask(state: State, timeout_s: float = 15, **request: Any) -> dict[str, Any]:
         raise ControlError(f"lab '{state.name}' ended while it was asked")
     answer: dict[str, Any] = json.loads(line)
     if "error" in answer:
-        raise ControlError(str(answer["error"]))
+        raise (AskedWrongly if answer.get("wrongly") else ControlError)(str(answer["error"]))
     return answer
 
 

@@ -150,8 +150,12 @@ def up(topology_name: str, name: str | None = None, report: Report = _ignore) ->
     try:
         with os.fdopen(news, encoding="utf-8") as lines:
             _await_ready(place, lines, report, begun)
-    except BaseException:
+    except LabError:
         lab.end()
+        raise
+    except BaseException:  # interrupted: nobody asked for its logs
+        lab.end()
+        state.remove(place)
         raise
     return lab
 

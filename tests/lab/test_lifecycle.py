@@ -122,6 +122,20 @@ def test_a_lab_of_run_dies_with_its_controller(place):
         nothing_is_left(place, theirs)
 
 
+def test_interrupting_a_lab_that_comes_up_leaves_not_even_a_file(place):
+    command = [*COMMAND, "run", "bond", "--name", NAME, "--", "true"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as controller:
+        assert controller.stderr is not None
+        while "guest: booting" not in (line := controller.stderr.readline()):
+            assert line, "it never began to boot"
+        until(lambda: len(processes(place)) > 4)
+        theirs = namespaces(processes(place))
+        controller.terminate()
+        assert controller.wait(15) == 128 + signal.SIGTERM
+    nothing_is_left(place, theirs)
+    assert not place.folder.exists()
+
+
 def test_down_leaves_not_even_a_file(place):
     up_by_hand()
     theirs = namespaces(processes(place))
@@ -134,16 +148,26 @@ def test_down_leaves_not_even_a_file(place):
     assert not session.down(NAME)
 
 
-def test_two_labs_do_not_meet(bond_lab, place):
+WATCHER = """namespaces:
+  watch: {mac: "52:54:00:77:00:08", tap: watch-eth0, addresses: [10.77.0.8/24, "fd77::8/64"]}
+
+inventory:
+"""
+
+
+def test_two_labs_do_not_meet(bond_lab, tmp_path):
     """Both have the same addresses and MACs; each answers to its own name only."""
-    up_by_hand()
-    other = session.attach(NAME)
-    bond_lab.output("guest", "touch /run/first")
-    assert other.ssh("guest", "test -e /run/first").returncode == 1
-    assert other.output("observer", "ping -q -c 3 -i 0.1 10.77.0.21").count("3 received") == 1
-    bond_lab.output("guest", "ip link set bond0 down")
+    own = tmp_path / "own.yaml"
+    own.write_text(topology.locate("bond").read_text().replace("inventory:\n", WATCHER))
+    bond_lab.output("guest", "touch /run/first; ip link set bond0 down")
     try:
-        assert other.ssh("observer", "ping -q -c 1 -W 2 10.77.0.21").returncode == 0
+        with session.running(str(own), NAME) as other:
+            assert other.ssh("guest", "test -e /run/first").returncode == 1
+            assert other.ssh("observer", "ping -q -c 1 -W 2 10.77.0.21").returncode == 0
+            # An observer in a namespace of the cell is entered from outside.
+            for address in ("10.77.0.21", "fd77::21"):
+                ping = [*other.namespace_command("watch"), "ping", "-q", "-c", "1", "-W", "2", address]
+                assert subprocess.run(ping, check=False, stdout=subprocess.DEVNULL).returncode == 0
     finally:
         bond_lab.output("guest", "ip link set bond0 up")
 
