@@ -99,7 +99,7 @@ def parse(bond: str, text: str) -> BondState:
         raise UnexpectedState(f"there is no bond {bond} on the guest")
     try:
         return _state(bond, said)
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise UnexpectedState(f"the state of {bond} cannot be understood: {error!r} in {text[:300]!r}") from error
 
 

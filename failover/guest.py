@@ -6,6 +6,7 @@ CouldNotMeasure
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from failover import bond_state
@@ -57,19 +58,26 @@ class DrilledGuest:
         said = parse_lines(self._run("switch.sh", *words, run_by="bash"))
         if "missing" in said:
             raise CouldNotMeasure(f"{self.name}: there is no {said['missing']} on the guest to switch with")
-        return SwitchRecord(
-            way=said["way"],
-            marker=said["marker"],
-            status=int(said["status"]),
-            message=said.get("message", ""),
-            active_before=said["active_before"],
-            active_after=said["active_after"],
-            mac_after=said["mac_after"].lower(),
-            took_ms=(float(said["done_at"]) - float(said["marked_at"])) * 1000,
-        )
+        try:
+            return _record(said)
+        except (KeyError, ValueError) as error:
+            raise CouldNotMeasure(f"{self.name}: what the switch said cannot be understood: {error!r}") from error
 
     def _run(self, name: str, *arguments: str, run_by: str = "sh") -> str:
         return self.place.run(script(name, *arguments, run_by=run_by, sudo=self.sudo), SCRIPT_DEADLINE_S)
+
+
+def _record(said: Mapping[str, str]) -> SwitchRecord:
+    return SwitchRecord(
+        way=said["way"],
+        marker=said["marker"],
+        status=int(said["status"]),
+        message=said.get("message", ""),
+        active_before=said["active_before"],
+        active_after=said["active_after"],
+        mac_after=said["mac_after"].lower(),
+        took_ms=(float(said["done_at"]) - float(said["marked_at"])) * 1000,
+    )
 
 
 def why_not(state: BondState, wanted_slaves: tuple[str, ...]) -> str | None:

@@ -68,22 +68,28 @@ def look(name: str, place: Place, interface: str, *, sudo: bool) -> Watcher:
     for program, package in (("ip", "iproute2"), ("tcpdump", "tcpdump"), ("ping", "iputils-ping")):
         if program not in said:
             raise ObserverNotReady(f"observer {name}: has no {program} (Debian's package {package})")
-    links = json.loads(said.get("addresses") or "[]")
+    try:
+        links = json.loads(said.get("addresses") or "[]")
+        up = "UP" in links[0]["flags"] if links else False
+        networks = _networks(links[0]) if links else ()
+        vlans = _vlans(interface, json.loads(said.get("vlans") or "[]"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ObserverNotReady(f"observer {name}: what `ip` says cannot be understood: {error!r}") from error
     if not links:
         raise ObserverNotReady(f"observer {name}: there is no interface {interface}")
-    if "UP" not in links[0].get("flags", []):
+    if not up:
         raise ObserverNotReady(f"observer {name}: interface {interface} is down")
-    return Watcher(name, place, interface, sudo, _networks(links[0]), _vlans(interface, said.get("vlans") or "[]"))
+    return Watcher(name, place, interface, sudo, networks, vlans)
 
 
 def _networks(link: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{each['local']}/{each['prefixlen']}" for each in link.get("addr_info", []))
 
 
-def _vlans(interface: str, text: str) -> frozenset[int]:
+def _vlans(interface: str, links: list[dict[str, Any]]) -> frozenset[int]:
     return frozenset(
         int(link["linkinfo"]["info_data"]["id"])
-        for link in json.loads(text)
+        for link in links
         if link.get("link") == interface and "info_data" in link.get("linkinfo", {})
     )
 

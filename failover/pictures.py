@@ -10,20 +10,27 @@ from reports.figure import Mark, TimelinePicture
 def picture(result: DrillResult, direction: Direction) -> TimelinePicture:
     """The timeline of one switch; times in ms from the switch's command."""
     timeline = direction.timeline
-    marks = [Mark(0.0, "switch", f"{direction.name} by {direction.record.way}")]
-    marks += [Mark(each.ms, "na" if each.of.by == "NA" else "garp", str(each.of)) for each in timeline.announcements]
-    marks += [
-        Mark(move.moved_after_ms, "mac", direction.scene.new_mac)
-        for move in direction.neighbours[:1]
-        if move.moved_after_ms is not None and direction.scene.old_mac != direction.scene.new_mac
-    ]
     first = timeline.probes[0]
+    macs = _macs(direction, begins_ms=min((sent for sent, _ in first.series), default=0.0))
+    announced = [Mark(each.ms, "na" if each.of.by == "NA" else "garp", str(each.of)) for each in timeline.announcements]
+    happened = [0.0, *(mark.ms for mark in (*announced, *macs[1:])), *(first.gap or ())]
+    quiet = 50 + 0.15 * (max(happened) - min(happened))
     return TimelinePicture(
         title=f"{result.guest} {result.bond}: {direction.name} by {direction.record.way}, seen by {result.observer}",
         probes=first.series,
         gap=first.gap,
-        marks=marks,
+        marks=[Mark(0.0, "switch", f"{direction.name} by {direction.record.way}"), *announced, *macs],
+        window=(min(happened) - quiet, max(happened) + quiet),
     )
+
+
+def _macs(direction: Direction, *, begins_ms: float) -> list[Mark]:
+    """The MAC that the observer's entry of the first probed address had, and when it had the new one."""
+    moves = [move for move in direction.neighbours if move.address == direction.timeline.probes[0].address]
+    marks = [Mark(begins_ms, "mac", move.before) for move in moves if move.before]
+    return marks + [
+        Mark(move.moved_after_ms, "mac", direction.scene.new_mac) for move in moves if move.moved_after_ms is not None
+    ]
 
 
 def protocol(result: DrillResult) -> str:

@@ -49,7 +49,7 @@ sh '$lock/undo' && rm -rf '$lock'
 EOF
 
 unit=vfproof-undo-$token
-if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
+if [ -d "${VFPROOF_SYSTEMD:-/run/systemd/system}" ] && command -v systemd-run >/dev/null; then
     printf 'unit:%s\n' "$unit" >"$lock/holder"
     message=$(systemd-run --on-active="${seconds}s" --timer-property=AccuracySec=100ms --unit="$unit" --collect \
         /bin/sh "$lock/undo_and_unlock" 2>&1)

@@ -14,9 +14,17 @@ from checks.local import LocalConnection
 from failover.guest import DrilledGuest, Refused
 from failover.places import Place
 
-pytestmark = pytest.mark.skipif(
-    Path("/run/systemd/system").is_dir(), reason="under systemd the timer is systemd's; this is about the other one"
-)
+SYSTEMD_RUN = """#!/bin/sh
+printf '%s\\n' "$*" >>"$LOG"
+for word in "$@"; do case $word in --unit=*) touch "$LOG.${word#--unit=}" ;; esac; done
+"""
+SYSTEMCTL = """#!/bin/sh
+printf 'systemctl %s\\n' "$*" >>"$LOG"
+case $1 in
+is-active) [ -e "$LOG.$(basename "$3" .timer)" ] ;;
+stop) rm "$LOG.$(basename "$2" .timer)" ;;
+esac
+"""
 
 
 @pytest.fixture
@@ -27,6 +35,7 @@ def active(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     file.write_text("eth0\n")
     monkeypatch.setenv("VFPROOF_NET", str(tmp_path / "net"))
     monkeypatch.setenv("VFPROOF_RUN", str(tmp_path / "run"))
+    monkeypatch.setenv("VFPROOF_SYSTEMD", str(tmp_path / "systemd"))
     yield file
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
 
@@ -98,3 +107,42 @@ def test_a_bond_without_an_active_slave_is_refused(guest: DrilledGuest, active: 
     active.write_text("\n")
     with pytest.raises(Refused, match="no active slave"):
         guest.arm("one", 60)
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for systemd that writes down what it is told; the file of what it was told."""
+    for name, text in (("systemd-run", SYSTEMD_RUN), ("systemctl", SYSTEMCTL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "systemd").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("LOG", str(tmp_path / "log"))
+    return tmp_path / "log"
+
+
+def test_under_systemd_the_timer_is_a_unit_and_read_back(guest: DrilledGuest, active: Path, systemd: Path) -> None:
+    assert guest.arm("one", 60) == "systemd timer vfproof-undo-one"
+    said = systemd.read_text()
+    assert "--on-active=60s" in said
+    assert said.splitlines()[0].endswith("/bin/sh " + str(active.parents[3] / "run/bond0/undo_and_unlock"))
+    assert "systemctl is-active --quiet vfproof-undo-one.timer" in said
+    active.write_text("eth1\n")
+    assert guest.give_back("one") == "yes"
+    assert active.read_text() == "eth0\n"
+    assert "systemctl stop vfproof-undo-one.timer" in systemd.read_text()
+
+
+def test_a_timer_that_systemd_does_not_start_is_refused(guest: DrilledGuest, active: Path, systemd: Path) -> None:
+    (systemd.parent / "systemd-run").write_text("#!/bin/sh\necho 'Failed to start transient timer unit' >&2\nexit 1\n")
+    with pytest.raises(Refused, match="did not start: Failed to start transient timer unit"):
+        guest.arm("one", 60)
+
+
+def test_the_lock_of_a_dead_timer_is_taken_over(guest: DrilledGuest, active: Path, systemd: Path) -> None:
+    guest.arm("one", 60)
+    active.write_text("eth1\n")
+    Path(f"{systemd}.vfproof-undo-one").unlink()
+    assert "cleaned up" in guest.arm("two", 60)
+    assert active.read_text() == "eth0\n"
+    assert guest.give_back("two") == "yes"
