@@ -159,7 +159,10 @@ def test_two_labs_do_not_meet(bond_lab, tmp_path):
     """Both have the same addresses and MACs; each answers to its own name only."""
     own = tmp_path / "own.yaml"
     own.write_text(topology.locate("bond").read_text().replace("inventory:\n", WATCHER))
-    bond_lab.output("guest", "touch /run/first; ip link set bond0 down")
+    bond_lab.output("guest", "touch /run/first")
+    ports = ("guest-eth0", "guest-eth1")
+    for port in ports:
+        bond_lab.fault("port-down", port)
     try:
         with session.running(str(own), NAME) as other:
             assert other.ssh("guest", "test -e /run/first").returncode == 1
@@ -169,7 +172,8 @@ def test_two_labs_do_not_meet(bond_lab, tmp_path):
                 ping = [*other.namespace_command("watch"), "ping", "-q", "-c", "1", "-W", "2", address]
                 assert subprocess.run(ping, check=False, stdout=subprocess.DEVNULL).returncode == 0
     finally:
-        bond_lab.output("guest", "ip link set bond0 up")
+        for port in ports:
+            bond_lab.mend("port-down", port)
 
 
 def test_a_node_that_does_not_come_up_gives_reason_console_and_log(tmp_path, place):
