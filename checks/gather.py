@@ -19,7 +19,7 @@ from typing import Protocol
 from checks.bundle import Bundle
 from checks.source import Attributes, Command, File, Links, Names, Source
 from checks.stream import Envelope
-from checks.transport import Connection, DeadlinePassed, connect
+from checks.transport import Connection, DeadlinePassed, TransportTrouble, connect
 
 DEADLINE_S = 120.0
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -139,16 +139,25 @@ def gather(
     the connection, so that somebody else can close it.
     """
     envelope = Envelope(order.name, datetime.now(UTC), secrets.token_hex(16), order.sources)
+    try:
+        raw = _answer(order, envelope, deadline_s, opened)
+    except TransportTrouble as error:
+        if str(error).startswith(f"{order.name}:"):
+            raise
+        raise type(error)(f"{order.name}: {error}") from None
+    return Bundle(envelope, raw)
+
+
+def _answer(order: Order, envelope: Envelope, deadline_s: float, opened: Callable[[Connection], None]) -> bytes:
     text = script(order.sources, envelope.boundary, sudo=order.machine.sudo)
     with connect(order.machine.connect, order.machine.ssh_config, sudo=order.machine.sudo) as connection:
         opened(connection)
         try:
-            raw = connection.run(text, deadline_s, LIMIT_BYTES).stdout
+            return connection.run(text, deadline_s, LIMIT_BYTES).stdout
         except DeadlinePassed as error:
             if envelope.boundary.encode() not in error.stdout:
                 raise
-            raw = error.stdout
-    return Bundle(envelope, raw)
+            return error.stdout
 
 
 class Gathers:

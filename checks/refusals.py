@@ -67,7 +67,7 @@ def sentence(machine: str, name: str, reading: Reading) -> str:
     said = f" ({reading.detail})" if reading.detail else ""
     match reading.status:
         case "denied":
-            what = f"not allowed to read '{name}'{said}; connect as root, or set 'sudo: true' in the inventory"
+            what = f"not allowed to read '{name}'{said}; {_remedy(reading)}"
         case "timed out":
             what = f"'{name}' did not answer in time{said}"
         case "truncated":
@@ -79,3 +79,9 @@ def sentence(machine: str, name: str, reading: Reading) -> str:
         case _:
             what = f"'{name}' could not be read{said}"
     return f"{machine}: {what}"
+
+
+def _remedy(reading: Reading) -> str:
+    if reading.detail.startswith("sudo"):
+        return "let this user run 'sudo -n sh' there without a password, or connect as root"
+    return "connect as root, or set 'sudo: true' in the inventory"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from checks.contents import Contents, Reading, as_text, matches
 from checks.groups import first_line, keep_lines, keep_links, limit_of, status_of, within
@@ -54,7 +54,18 @@ def read_sections(sections: Iterable[Section], sources: tuple[Source, ...] | Non
                 _read_remark(reader, section)
     _find_unread(reader)
     reader.contents.closed = {path: "" for _, path in reader.closed}
+    _blame_sudo(reader.contents)
     return reader.contents
+
+
+def _blame_sudo(contents: Contents) -> None:
+    """Where sudo was allowed and refused, that is why something is denied."""
+    refusal = next((note for note in contents.notes if note.startswith("sudo")), None)
+    if refusal is None:
+        return
+    contents.closed = dict.fromkeys(contents.closed, refusal)
+    for table in contents.tables():
+        table |= {name: replace(one, detail=refusal) for name, one in table.items() if one.status == "denied"}
 
 
 def _read_remark(reader: _Reader, section: Section) -> None:
