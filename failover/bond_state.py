@@ -53,6 +53,8 @@ class BondState:
     slaves: tuple[SlaveState, ...]
     addresses: tuple[Announced, ...]
     """Of the bond and of every VLAN interface over it; those that a switch must announce."""
+    reached_over_it: bool
+    """Whether the controller's own connection comes in by one of these addresses."""
 
     def slave(self, nic: str) -> SlaveState | None:
         """A slave by its name."""
@@ -104,6 +106,7 @@ def parse(bond: str, text: str) -> BondState:
 
 
 def _state(bond: str, said: Mapping[str, str]) -> BondState:
+    addresses = addresses_to_announce(bond, json.loads(said.get("addresses") or "[]"))
     numbers = {key: int(said.get(key, "0") or "0") for key in ("miimon", "updelay", "downdelay", "peer_notif_delay")}
     return BondState(
         bond=bond,
@@ -120,7 +123,8 @@ def _state(bond: str, said: Mapping[str, str]) -> BondState:
         mii_status=said.get("mii_status", ""),
         master=said.get("master", ""),
         slaves=tuple(_slave(line) for line in said.get("slave", "").splitlines()),
-        addresses=addresses_to_announce(bond, json.loads(said.get("addresses") or "[]")),
+        addresses=addresses,
+        reached_over_it=said.get("ssh_connection", "").split(" ")[2:3] in [[each.address] for each in addresses],
         **numbers,
     )
 

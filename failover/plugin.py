@@ -75,7 +75,12 @@ def measured(request: pytest.FixtureRequest, drill: DrillResult) -> DrillResult:
 def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None:
     """Put every measured number beside this row."""
     lines = [line for direction in measured.directions for line in verdict.numbers(direction)]
-    request.node.user_properties += [("note", line) for line in [*lines, f"undo timer: {measured.armed}"]]
+    lines.append(f"undo timer on the guest: {measured.armed}")
+    if measured.before is not None and measured.before.reached_over_it:
+        lines.append(
+            "the controller reaches the guest over the drilled bond itself: only that timer would have saved it"
+        )
+    request.node.user_properties += [("note", line) for line in lines]
 
 
 def _skip_unless_wanted(request: pytest.FixtureRequest, guest_name: str, wanted: Drill) -> None:

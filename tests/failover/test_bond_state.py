@@ -66,6 +66,11 @@ def test_a_bond_is_read_with_its_slaves_and_what_it_must_announce():
     assert other_slave(state) == "eth1"
 
 
+def test_a_connection_that_comes_in_over_the_bond_is_known():
+    assert not parse("bond0", SAID).reached_over_it
+    assert parse("bond0", SAID.replace("192.0.2.8 22", "10.77.77.21 22")).reached_over_it
+
+
 def test_a_tentative_address_is_not_announced():
     assert addresses_to_announce("bond0", LINKS)[1:2] == (Announced(-1, "fd77::21"),)
 

@@ -128,6 +128,7 @@ BEFORE = BondState(
     master="",
     slaves=(SlaveState("eth0", "active", OLD, OLD, "up"), SlaveState("eth1", "backup", NEW, NEW, "up")),
     addresses=WANTED,
+    reached_over_it=False,
 )
 EXPECTED = expected_notifications(
     num_grat_arp=3, peer_notif_delay=200, miimon=100, arp_notify=False, cause=Cause.MANUAL
