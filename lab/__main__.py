@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +22,7 @@ from lab.progress import Progress
 from lab.session import LabError
 from lab.ssh import ssh_command
 from lab.state import NotUp, State, StateError
+from lab.status_table import status_lines
 from lab.topology import TopologyError
 
 DID_NOT_WORK = 1
@@ -187,23 +187,8 @@ def _status(given: argparse.Namespace) -> int:
 
 
 def _print_status(status: dict[str, Any], name: str) -> None:
-    print(f"lab {name}: topology {status['topology']}, up since {_clock(status['since'])}, cell {status['pid']}")
     own_name = f" --name {name}" if len(session.names()) > 1 else ""
-    rows = [("NODE", "STATE", "SINCE", "RUNS ON", "REACH IT BY")]
-    for node in status["nodes"]:
-        ways = ", ".join(f"{PROGRAM} ssh{own_name} {path}" for path in node["ssh"])
-        rows.append((node["name"], node["state"], _clock(node["since"]), node["runs_on"], ways))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)]
-        print("  " + "  ".join([*cells, row[4]]))
-    print(f"  inventory: {status['inventory']}")
-    for fault in status["faults"]:
-        print(f"  fault: {fault}")
-
-
-def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(seconds))
+    print("\n".join(status_lines(status, name, reach=f"{PROGRAM} ssh{own_name}")))
 
 
 def _ssh(given: argparse.Namespace) -> int:

@@ -28,7 +28,8 @@ from lab.faults import Fault, FaultError, Faults
 from lab.machine import DidNotComeUp, Machine, MachineError
 from lab.mounts import prepare_mounts
 from lab.ssh import forward_command
-from lab.state import State, StateError, write_ssh_files
+from lab.ssh_config import write_ssh_files
+from lab.state import State, StateError
 from lab.topology import Node, Topology, load
 from lab.wires import WireError
 

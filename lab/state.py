@@ -1,4 +1,4 @@
-"""Where a running lab keeps its files, its lock and keys, and the ssh configuration for its nodes."""
+"""Where a running lab keeps its files, the lock that says it lives, and the labs' keys."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-
-from lab.topology import Topology
 
 _OF_A_PROCESS = re.compile(r"-[0-9]+$")
 _ASKING_S = 0.3  # `is_up` holds the lock for a moment, too
@@ -271,29 +269,3 @@ def _generate_key(path: Path) -> None:
             raise StateError(f"ssh-keygen cannot make {path}: {result.stderr.strip()}")
         made.with_suffix(".pub").rename(path.with_suffix(".pub"))
         made.rename(path)
-
-
-def write_ssh_files(state: State, topology: Topology) -> None:
-    """Keys, known_hosts and ssh_config of a lab, in its state directory."""
-    state.keys.mkdir(mode=0o700)
-    for name in KEY_NAMES:
-        shutil.copy(keys() / name, state.keys / name)
-        shutil.copy(keys() / f"{name}.pub", state.keys / f"{name}.pub")
-    host_key = (state.keys / "host_ed25519.pub").read_text().strip()
-    state.known_hosts.write_text("".join(f"{node} {host_key}\n" for node in topology.nodes))
-    state.ssh_config.write_text(ssh_config(state, topology))
-
-
-def ssh_config(state: State, topology: Topology) -> str:
-    """The text of the ssh configuration: one `Host` per path, then what all have in common."""
-    blocks = []
-    for name, path in topology.ssh.items():
-        way = f"ProxyJump {path.jump}" if path.jump else f"ProxyCommand socat - UNIX-CONNECT:{state.ssh_socket(name)}"
-        blocks.append(f"Host {name}\n    HostName {path.address}\n    HostKeyAlias {path.node}\n    {way}\n")
-    blocks.append(
-        "Host *\n    User root\n"
-        f"    IdentityFile {state.keys / 'client_ed25519'}\n    UserKnownHostsFile {state.known_hosts}\n"
-        "    GlobalKnownHostsFile none\n    StrictHostKeyChecking yes\n    IdentitiesOnly yes\n"
-        "    IdentityAgent none\n    BatchMode yes\n    LogLevel ERROR\n    ConnectTimeout 10\n"
-    )
-    return "\n".join(blocks)

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from lab import state, topology
+from lab.ssh_config import write_ssh_files
 from lab.state import AlreadyUp, State, StateError
 
 
@@ -84,7 +85,7 @@ def test_keys_are_made_once(own_folders):
 def test_openssh_reads_the_ssh_configuration_as_meant(own_folders):
     place = State.of("mine")
     lock = state.claim(place)
-    state.write_ssh_files(place, topology.load("bond"))
+    write_ssh_files(place, topology.load("bond"))
     asked = subprocess.run(
         ["ssh", "-G", "-F", place.ssh_config, "observer"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
