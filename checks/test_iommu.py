@@ -7,11 +7,11 @@ import pytest
 from checks.facts.boot_parameters import BootParameters, intel_default
 from checks.facts.iommu import Iommu
 from checks.facts.known import attempt
-from checks.facts.pci import PairedPf, Pf, pair
+from checks.facts.pci import Pf
 from checks.linux.iommu_start import start
 from checks.linux.kernel_parameters import isolation_weakened
 from checks.outcome import CouldNotLook, advise
-from inventory import model
+from checks.paired_pfs import demand_presence, paired_pfs
 from inventory.model import Host
 
 
@@ -35,7 +35,7 @@ def test_pfs_and_vfs_are_behind_the_iommu(host_name: str, wanted_host: Host, iom
     Fix: move the NIC to a slot below an IOMMU unit, or report the firmware's table to its vendor.
     """
     _skip_unless_required(wanted_host)
-    paired = pair(_wanted_pfs(wanted_host), pfs)
+    paired = paired_pfs(wanted_host, pfs)
     outside = [
         f"{p.name} {what}"
         for p in paired
@@ -47,7 +47,7 @@ def test_pfs_and_vfs_are_behind_the_iommu(host_name: str, wanted_host: Host, iom
         if iommu.group_of(address) is None
     ]
     assert not outside, f"{host_name}: no IOMMU group in /sys/kernel/iommu_groups holds {', '.join(outside)}"
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_interrupt_remapping_is_on(host_name: str, wanted_host: Host, iommu: Iommu) -> None:
@@ -94,7 +94,7 @@ def test_every_vf_is_alone_in_its_iommu_group(
     Fix: use a slot whose bridges have ACS, or enable ACS and ARI in the firmware; take parameters that override ACS out
     of the kernel's command line, for they only change what the groups promise.
     """
-    paired = pair(_wanted_pfs(wanted_host), pfs)
+    paired = paired_pfs(wanted_host, pfs)
     together = []
     for vf, group in [(vf, iommu.group_of(vf.address)) for p in paired if p.found for vf in p.found.vfs]:
         others = [m for m in group.members if m != vf.address and m not in iommu.bridges] if group else []
@@ -105,7 +105,7 @@ def test_every_vf_is_alone_in_its_iommu_group(
         raise CouldNotLook(f"{host_name}: there are no IOMMU groups, so nothing tells who shares one")
     if weakened := isolation_weakened(boot_parameters.running):
         advise(f"{host_name}: {' '.join(weakened)} in /proc/cmdline: IOMMU groups here promise more than they keep")
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def _why_not(iommu: Iommu, boot: BootParameters) -> str:
@@ -124,15 +124,3 @@ def _why_not(iommu: Iommu, boot: BootParameters) -> str:
 def _skip_unless_required(wanted_host: Host) -> None:
     if wanted_host.iommu == "any":
         pytest.skip("the inventory does not ask for an IOMMU")
-
-
-def _wanted_pfs(wanted_host: Host) -> dict[str, model.Pf]:
-    if not wanted_host.pfs:
-        pytest.skip("the inventory names no PFs of this host")
-    return wanted_host.pfs
-
-
-def _demand_presence(host_name: str, paired: tuple[PairedPf, ...]) -> None:
-    """What is not there cannot be judged, and is no reason to say that all is well."""
-    if missing := [p.name for p in paired if p.found is None]:
-        raise CouldNotLook(f"{host_name}: {', '.join(missing)} not found, so this cannot be said of them")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from checks.facts.pci import PairedPf, Pf, pair
+from checks.facts.pci import Pf
 from checks.facts.udev import UdevRules
 from checks.facts.vf_makers import VfMaker
 from checks.linux.sriov_forecast import Forecast
 from checks.linux.sriov_reasons import ATTRIBUTE
 from checks.outcome import CouldNotLook, advise
+from checks.paired_pfs import PairedPf, demand_presence, paired_pfs
 from inventory.model import Host
 
 
@@ -22,7 +23,7 @@ def test_vfs_come_back_after_a_reboot(
     driver, compares what is not set yet, or is dropped by udevd without a word.
     Fix: put the corrected rule named below into /etc/udev/rules.d/, and reboot to prove it.
     """
-    paired, forecasts = _paired(wanted_host, pfs), _forecasts(udev_rules)
+    paired, forecasts = paired_pfs(wanted_host, pfs), _forecasts(udev_rules)
     broken, unknown, lucky = [], [], []
     for p, found in _found(paired):
         expected, want = forecasts[found.address], p.wanted.vfs
@@ -44,7 +45,7 @@ def test_vfs_come_back_after_a_reboot(
         raise CouldNotLook(f"{host_name}: {'; '.join(unknown)}")
     for message in lucky:
         advise(f"{host_name}: {message}")
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_one_mechanism_alone_sets_the_number_of_vfs(
@@ -56,7 +57,7 @@ def test_one_mechanism_alone_sets_the_number_of_vfs(
     any update.
     Fix: keep one mechanism and take the others away; give a NetworkManager profile of the PF no total-vfs.
     """
-    paired, forecasts = _paired(wanted_host, pfs), _forecasts(udev_rules)
+    paired, forecasts = paired_pfs(wanted_host, pfs), _forecasts(udev_rules)
     fights, twice, unknown = [], [], list(udev_rules.unknown_makers)
     for p, found in _found(paired):
         expected, others = forecasts[found.address], _makers_for(found, udev_rules, sure=True)
@@ -74,7 +75,7 @@ def test_one_mechanism_alone_sets_the_number_of_vfs(
         raise CouldNotLook(f"{host_name}: {'; '.join(unknown)}")
     for message in twice:
         advise(f"{host_name}: several set the number of VFs of one PF; they agree today: {message}")
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_every_sriov_rule_is_read(host_name: str, wanted_host: Host, udev_rules: UdevRules) -> None:
@@ -87,7 +88,8 @@ def test_every_sriov_rule_is_read(host_name: str, wanted_host: Host, udev_rules:
         pytest.skip("the inventory names no PFs of this host")
     wrong = [f"{rule.where}: {rule.problem}" for rule in udev_rules.rules if rule.problem and ATTRIBUTE in rule.text]
     for item in udev_rules.unread:
-        if any(ATTRIBUTE in line and not line.lstrip().startswith("#") for line in _lines(udev_rules, item.path)):
+        lines = udev_rules.unread_texts.get(item.path, "").splitlines()
+        if any(ATTRIBUTE in line and not line.lstrip().startswith("#") for line in lines):
             wrong.append(f"{item.path} is not read: {item.why}")
     wrong += [
         f'{rule.where}: {token} compares nothing, so the rule is for every NIC; write {token.name}=="{token.value}"'
@@ -147,21 +149,5 @@ def _names(makers: list[VfMaker]) -> str:
     return ", ".join(f"{m.mechanism} {m.path} ({m.line})" for m in makers)
 
 
-def _lines(udev_rules: UdevRules, path: str) -> list[str]:
-    return udev_rules.unread_texts.get(path, "").splitlines()
-
-
-def _paired(wanted_host: Host, pfs: tuple[Pf, ...]) -> tuple[PairedPf, ...]:
-    if not wanted_host.pfs:
-        pytest.skip("the inventory names no PFs of this host")
-    return pair(wanted_host.pfs, pfs)
-
-
 def _found(paired: tuple[PairedPf, ...]) -> list[tuple[PairedPf, Pf]]:
     return [(p, p.found) for p in paired if p.found is not None]
-
-
-def _demand_presence(host_name: str, paired: tuple[PairedPf, ...]) -> None:
-    """What is not there cannot be judged, and is no reason to say that all is well."""
-    if missing := [p.name for p in paired if p.found is None]:
-        raise CouldNotLook(f"{host_name}: {', '.join(missing)} not found, so this cannot be said of them")

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import pytest
 
-from checks.facts.pci import PairedPf, Pf, Vf, pair
+from checks.facts.pci import Pf, Vf
 from checks.linux.pci_address import PciAddress, vf_address
 from checks.outcome import CouldNotLook, advise
+from checks.paired_pfs import PairedPf, demand_presence, paired_pfs
 from inventory import model
 from inventory.model import Host
 
@@ -24,7 +25,7 @@ def test_every_pf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...
     Fix: correct name or address in the inventory if the new one is right; else look at slot, firmware and .link files.
     """
     wrong = []
-    for p in _paired(wanted_host, pfs):
+    for p in paired_pfs(wanted_host, pfs):
         if p.found is None:
             wrong.append(_not_found(p, pfs))
         elif p.name not in p.found.netdevs:
@@ -40,14 +41,14 @@ def test_every_pf_has_the_wanted_driver(host_name: str, wanted_host: Host, pfs: 
     Why: with another driver, or none, VFs cannot be made, and rules keyed on the driver's name do not apply.
     Fix: load the driver named below; look into the kernel's log (journalctl -k -b) for why it does not bind.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     wrong = [
         f"{p.name} ({p.found.address}) has {p.found.driver or 'no driver'}, wanted {p.wanted.driver or 'any driver'}"
         for p in paired
         if p.found and (p.found.driver is None or p.found.driver != (p.wanted.driver or p.found.driver))
     ]
     assert not wrong, f"{host_name}: {', '.join(wrong)} (read from /sys/bus/pci/devices/*/driver)"
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_every_pf_can_make_the_wanted_vfs(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -56,7 +57,7 @@ def test_every_pf_can_make_the_wanted_vfs(host_name: str, wanted_host: Host, pfs
     Why: the driver's limit (sriov_totalvfs) may be lower than the card's, and firmware can hide SR-IOV altogether.
     Fix: enable SR-IOV in the firmware's setup and in the card's own (mlxconfig SRIOV_EN, NUM_OF_VFS), then cold-start.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     wrong = []
     for p in paired:
         if p.found and p.wanted.vfs and p.found.totalvfs is None:
@@ -66,7 +67,7 @@ def test_every_pf_can_make_the_wanted_vfs(host_name: str, wanted_host: Host, pfs
         elif p.found and (p.found.totalvfs or 0) < p.wanted.vfs:
             wrong.append(f"{p.name} ({p.found.address}) takes {p.found.totalvfs} VFs at most, wanted {p.wanted.vfs}")
     assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from /sys/bus/pci/devices/*/sriov_totalvfs)"
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_every_pf_has_the_wanted_number_of_vfs(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -76,14 +77,14 @@ def test_every_pf_has_the_wanted_number_of_vfs(host_name: str, wanted_host: Host
     Fix: stop every guest that uses VFs of the PF, write 0 and then the number to its sriov_numvfs, and read it again:
     a successful write proves nothing. Writing 0 destroys every VF of the PF.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     wrong = [
         f"{p.name} ({p.found.address}) has {p.found.numvfs or 0} VFs, wanted {p.wanted.vfs}"
         for p in paired
         if p.found and (p.found.numvfs or 0) != p.wanted.vfs
     ]
     assert not wrong, f"{host_name}: {', '.join(wrong)} (read from /sys/bus/pci/devices/*/sriov_numvfs)"
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_every_vf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -92,10 +93,10 @@ def test_every_vf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...
     Why: guests name VFs by address; one that is missing or elsewhere is another guest's VF, or none.
     Fix: look into the kernel's log for bus number or memory window trouble; reload the PF's driver with guests stopped.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     wrong = [text for p in paired if p.found for text in _misplaced(p.name, p.found)]
     assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from /sys/bus/pci/devices/*/virtfn*)"
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_every_vf_has_a_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -105,7 +106,7 @@ def test_every_vf_has_a_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf,
     missing module both leave it so.
     Fix: load the VF's driver or vfio-pci and bind the VF; set sriov_drivers_autoprobe to 1 before VFs are made.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     wrong = []
     for p, vf in _vfs(paired):
         wanted = p.wanted.vf.get(vf.index, model.Vf()).driver
@@ -119,7 +120,7 @@ def test_every_vf_has_a_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf,
                 f"{p.name} VF {vf.index} ({vf.address}) has {vf.driver or 'none'}, wanted {wanted or 'any'}{why}"
             )
     assert not wrong, f"{host_name}: {', '.join(wrong)} (read from /sys/bus/pci/devices/*/driver)"
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_every_pf_is_up(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -129,13 +130,13 @@ def test_every_pf_is_up(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) 
     themselves random MACs.
     Fix: bring the PF up at boot (it needs no address), and now with `ip link set PF up`.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     down = [f"{p.name} ({p.found.address})" for p in paired if p.found and p.found.up is False]
     assert not down, f"{host_name}: {', '.join(down)} is down, wanted up (read from /sys/class/net/*/flags)"
     unknown = [p.name for p in paired if p.found and p.found.up is None]
     if unknown:
         raise CouldNotLook(f"{host_name}: {', '.join(unknown)} has no netdev, so nothing tells whether it is up")
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_vf_settings_are_as_wanted(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -144,7 +145,7 @@ def test_vf_settings_are_as_wanted(host_name: str, wanted_host: Host, pfs: tuple
     Why: the PF enforces these against the guest; a wrong one looks like a dead network inside it.
     Fix: set them through libvirt's domain XML, or with `ip link set PF vf N ...` while the PF is up.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     stated = [(p, index, vf) for p in paired for index, vf in p.wanted.vf.items() if any(_stated(vf))]
     if not stated:
         pytest.skip("the inventory states no settings of single VFs")
@@ -168,7 +169,7 @@ def test_vf_macs_are_set_and_unique(host_name: str, wanted_host: Host, pfs: tupl
     Why: two equal MACs on one network cut both off in turns; a VF without an administrative MAC gets a random one.
     Fix: give every VF its own MAC, in libvirt's domain XML or with `ip link set PF vf N mac ...`.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     owners: dict[str, list[str]] = defaultdict(list)
     unset: list[str] = []
     random: list[str] = []
@@ -189,7 +190,7 @@ def test_vf_macs_are_set_and_unique(host_name: str, wanted_host: Host, pfs: tupl
         raise CouldNotLook(f"{host_name}: MAC not reported: {'; '.join(unknown)}")
     if random:
         advise(f"{host_name}: no administrative MAC on {', '.join(random)}: a guest there gets a random one")
-    _demand_presence(host_name, paired)
+    demand_presence(host_name, paired)
 
 
 def test_vf_links_follow_their_pf(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -199,7 +200,7 @@ def test_vf_links_follow_their_pf(host_name: str, wanted_host: Host, pfs: tuple[
     fails over; one forced off (disable) carries nothing.
     Fix: `ip link set PF vf N state auto`.
     """
-    paired = _paired(wanted_host, pfs)
+    paired = paired_pfs(wanted_host, pfs)
     states = [(f"{p.name} VF {vf.index}", vf.link_state) for p, vf in _vfs(paired)]
     wrong = [f"{label} is {state}" for label, state in states if state in ("enable", "disable")]
     assert not wrong, f"{host_name}: link state forced: {', '.join(wrong)}; wanted auto (read from ip -d -j link show)"
@@ -209,23 +210,11 @@ def test_vf_links_follow_their_pf(host_name: str, wanted_host: Host, pfs: tuple[
     odd = [f"{label} is {state!r}" for label, state in states if state != "auto"]
     if odd:
         raise CouldNotLook(f"{host_name}: link state unknown to vfproof: {', '.join(odd)}")
-    _demand_presence(host_name, paired)
-
-
-def _paired(wanted_host: Host, pfs: Iterable[Pf]) -> tuple[PairedPf, ...]:
-    if not wanted_host.pfs:
-        pytest.skip("the inventory names no PFs of this host")
-    return pair(wanted_host.pfs, pfs)
+    demand_presence(host_name, paired)
 
 
 def _vfs(paired: Iterable[PairedPf]) -> list[tuple[PairedPf, Vf]]:
     return [(p, vf) for p in paired if p.found for vf in p.found.vfs]
-
-
-def _demand_presence(host_name: str, paired: Iterable[PairedPf]) -> None:
-    """What is not there cannot be judged, and is no reason to say that all is well."""
-    if missing := [p.name for p in paired if p.found is None]:
-        raise CouldNotLook(f"{host_name}: {', '.join(missing)} not found, so this cannot be said of them")
 
 
 def _not_found(p: PairedPf, pfs: Iterable[Pf]) -> str:

@@ -14,7 +14,6 @@ from checks.bundle import Bundle, UnexpectedOutput
 from checks.linux.pci_address import sort_key
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, Links, Source
-from inventory import model
 
 _DEVICES = "/sys/bus/pci/devices"
 IDS = ("class", "vendor", "device", "subsystem_vendor", "subsystem_device")
@@ -80,15 +79,6 @@ class Pf:
         return self.netdevs[0] if self.netdevs else None
 
 
-@dataclass(frozen=True, slots=True)
-class PairedPf:
-    """A wanted PF and the one found for it; `found` is None when it is not there."""
-
-    name: str
-    wanted: model.Pf
-    found: Pf | None
-
-
 def parse(bundle: Bundle) -> tuple[Pf, ...]:
     """Every physical network function on the PCI bus, in bus order.
 
@@ -132,12 +122,6 @@ def parse(bundle: Bundle) -> tuple[Pf, ...]:
 def find(pfs: Iterable[Pf], name: str, address: str | None) -> Pf | None:
     """The PF at `address`, or, without one, the PF with a netdev of that name."""
     return next((pf for pf in pfs if (pf.address == address if address else name in pf.netdevs)), None)
-
-
-def pair(wanted: Mapping[str, model.Pf], pfs: Iterable[Pf]) -> tuple[PairedPf, ...]:
-    """Every wanted PF with the one found for it, in the inventory's order."""
-    known = tuple(pfs)
-    return tuple(PairedPf(name, pf, find(known, name, pf.address)) for name, pf in wanted.items())
 
 
 def _vfs(
