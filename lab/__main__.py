@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 
 from lab import session, state, topology
 from lab.build_machine import CannotBuild
+from lab.coming_up import LabError
 from lab.control import AskedWrongly, ControlError, ask
 from lab.faults import KINDS
 from lab.preflight import NotFit
 from lab.progress import Progress
-from lab.session import LabError
 from lab.ssh import ssh_command
 from lab.state import NotUp, State, StateError
 from lab.status_table import status_lines

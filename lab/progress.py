@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from lab.session import News
+from lab.coming_up import News
 
 
 class Progress:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lab import build_machine, state, topology
+from lab.coming_up import LabError, News, Report, await_ready
 from lab.control import DETACH, ControlError, ask
 from lab.preflight import check_machine
 from lab.ssh import ssh
@@ -22,24 +22,7 @@ from lab.state import NotUp, State
 from lab.write_inventory import namespace_path
 
 REPOSITORY = Path(__file__).parent.parent
-CONSOLE_LINES = 20
 _END_WITHIN_S = 10
-
-
-class LabError(Exception):
-    """The lab did not come up, or cannot be used; the text is for a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """Something that happened while a lab comes up; `node` is empty for the lab as a whole."""
-
-    node: str
-    text: str
-    at_s: float
-
-
-Report = Callable[[News], None]
 
 
 @dataclass(slots=True)
@@ -149,7 +132,7 @@ def up(topology_name: str, name: str | None = None, report: Report = _ignore) ->
         os.close(lock)
     try:
         with os.fdopen(news, encoding="utf-8") as lines:
-            _await_ready(place, lines, report, begun)
+            await_ready(place, lines, report, begun)
     except LabError:
         lab.end()
         raise
@@ -183,37 +166,6 @@ def _start_cell(place: State, topology_file: Path, lock: int) -> tuple[Lab, int]
     os.close(leash_read)
     os.close(news_write)
     return Lab(place, process, leash), news
-
-
-def _await_ready(place: State, lines: Iterator[str], report: Report, begun: float) -> None:
-    for line in lines:
-        news = json.loads(line)
-        if "ready" in news:
-            return
-        if "failed" in news:
-            raise LabError(_why_not(place, news))
-        runs_on = f" ({news['runs_on']})" if "runs_on" in news else ""
-        report(News(news["node"], f"{news['state']}{runs_on}", time.monotonic() - begun))
-    raise LabError(f"lab '{place.name}' ended while it came up\n{_tail(place.cell_log)}the whole log: {place.cell_log}")
-
-
-def _why_not(place: State, news: dict[str, str]) -> str:
-    if "node" not in news:
-        return f"lab '{place.name}' did not come up: {news['failed']}\nthe whole log: {place.cell_log}"
-    console = Path(news["console"])
-    return (
-        f"{news['node']} did not come up: {news['failed']}\nthe last lines of its console:\n"
-        f"{_tail(console)}the whole console: {console}"
-    )
-
-
-def _tail(log: Path) -> str:
-    """The last lines of a log, indented, with whatever a terminal would obey taken out."""
-    if not log.exists():
-        return "    (nothing)\n"
-    text = log.read_bytes()[-65536:].decode("utf-8", "replace")
-    lines = ["".join(c for c in line if c.isprintable() or c == "\t") for line in text.splitlines()]
-    return "".join(f"    {line}\n" for line in [line for line in lines if line][-CONSOLE_LINES:])
 
 
 @contextlib.contextmanager

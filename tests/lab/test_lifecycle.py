@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab import session, state, topology
-from lab.session import LabError
+from lab.coming_up import LabError
 from lab.state import NotUp, State
 from lab.state import is_up as lock_is_held
 
