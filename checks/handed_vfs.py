@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from checks.facts.libvirt import Definition, Interface
 from checks.facts.nics import Nic
 from checks.facts.pci import Pf, Vf
+from checks.linux.domain_xml import Definition, Interface
 
 VF_DRIVERS = frozenset({"igbvf", "ixgbevf", "iavf", "i40evf", "cxgb4vf", "thunder-nicvf", "rvu_nicvf"})
 """Drivers that bind to nothing but VFs. mlx5_core, bnxt_en and others drive PFs and VFs alike."""

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.facts.libvirt import Definition, Domain, Interface
+from checks.facts.libvirt import Domain
 from checks.facts.pci import Pf
 from checks.handed_vfs import locate
+from checks.linux.domain_xml import Definition, Interface
 from checks.outcome import advise
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.facts.libvirt import Definition, Domain, Interface
+from checks.facts.libvirt import Domain
 from checks.facts.nics import Nic
 from checks.handed_vfs import VF_DRIVERS
+from checks.linux.domain_xml import Definition, Interface
 from checks.linux.nic_names import Confidence, Prediction, predict, same_name, scheme_number
 from checks.outcome import CouldNotLook, advise
 from inventory import model

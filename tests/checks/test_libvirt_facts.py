@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from checks.bundle import Bundle, UnexpectedOutput
 from checks.facts import libvirt
+from checks.linux.domain_xml import KEEP, HostDevice
 from checks.linux.nic_names import Controller, Place, predict
 from checks.outcome import CouldNotLook
 from tests.checks.domain_samples import MAC_1, SECRET, VF_1, VF_2, Hostdev, domain, host, status, stored_file
@@ -24,7 +25,7 @@ DUMP = "virsh -c qemu:///system dumpxml"
 
 def as_kept(text: str) -> str:
     """What grep -E lets through."""
-    return "".join(line for line in text.splitlines(keepends=True) if re.search(libvirt.KEEP, line))
+    return "".join(line for line in text.splitlines(keepends=True) if re.search(KEEP, line))
 
 
 def of_text(text: str) -> tuple[libvirt.Domain, ...]:
@@ -131,7 +132,7 @@ def test_a_plain_pci_device_is_a_claim_too():
     </hostdev>
   </devices>"""
     [one] = of_text(domain(interfaces=()).replace("  </devices>", plain))
-    assert one.current.host_devices == (libvirt.HostDevice(VF_1, managed=True),)
+    assert one.current.host_devices == (HostDevice(VF_1, managed=True),)
 
 
 def test_no_libvirt_is_no_domain():
