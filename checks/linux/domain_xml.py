@@ -93,7 +93,7 @@ class DomainXml:
 
 
 def read(text: str) -> DomainXml:
-    """What a <domain>, or the <domstatus> around one, says. Raises DomainXmlError for everything else, hostile or not."""
+    """What a <domain>, or the <domstatus> around one, says. Raises DomainXmlError for everything else."""
     root = _root(text)
     domain = root if root.tag == "domain" else root.find("domain")
     if domain is None:
