@@ -160,6 +160,17 @@ class Qmp:
                 raise QemuError("saving the machine's state took too long")
             time.sleep(_POLL_S)
 
+    def resume(self, deadline: float) -> None:
+        """Let a machine go on whose state is being loaded (`-incoming`). Raises `QemuError`.
+
+        It was saved while stopped, so it stays stopped when all is loaded, and `cont` before that is forgotten.
+        """
+        while self.execute("query-status")["status"] == "inmigrate":
+            if time.monotonic() > deadline:
+                raise QemuError("loading the machine's state took too long")
+            time.sleep(_POLL_S)
+        self.execute("cont")
+
 
 def _connect(path: Path) -> socket.socket:
     deadline = time.monotonic() + _CONNECT_S

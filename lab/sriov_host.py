@@ -21,6 +21,7 @@ from lab.tree import tree_environment
 MANAGEMENT_NIC = "enp0s3"
 _ROOT_PORTS = {"enp1s0": 4, "enp2s0": 5}
 _BUSY_S = 60
+_RESUME_S = 60  # it takes 8 s on two cores
 
 
 def machine_arguments(node: Node, accelerator: qemu.Accelerator) -> list[str]:
@@ -144,25 +145,34 @@ class SriovHost:
     def ready(self, deadline: float) -> None:
         """Wait for SSH. After a boot: make libvirt know the guest, and save the state for next time."""
         try:
-            wait_for_banner(self._path, deadline, self.ended)
-            wait_for_ssh(self._state, self.name, deadline, self.ended)
-        except DidNotComeUp as reason:
             if self._resumes:
-                self._saved.drop()
-                raise DidNotComeUp(
-                    f"{reason}; its saved state is dropped, so the next `lab up` boots it anew"
-                ) from None
-            raise
-        if self._resumes:
-            # The clock stood still in the saved state.
-            self._run(f"date --utc --set=@{time.time():.3f} >/dev/null")
-            return
-        self._run("/usr/lib/vfproof/define-guest")
+                self._resume(min(deadline, time.monotonic() + _RESUME_S))
+            else:
+                self._boot(deadline)
+        except qemu.QemuError as error:
+            raise DidNotComeUp(self.ended() or str(error)) from error
+
+    def _resume(self, deadline: float) -> None:
         try:
             with qemu.Qmp(self._control) as control:
-                self._saved.take(control, self._root, deadline)
-        except qemu.QemuError as error:
-            raise DidNotComeUp(str(error)) from error
+                control.resume(deadline)
+            self._wait_for_answer(deadline)
+        except (qemu.QemuError, DidNotComeUp) as reason:
+            self._saved.drop()
+            why = self.ended() or reason
+            raise DidNotComeUp(f"{why}; its saved state is dropped, so the next `lab up` boots it anew") from reason
+        # The clock stood still in the saved state.
+        self._run(f"date --utc --set=@{time.time():.3f} >/dev/null")
+
+    def _boot(self, deadline: float) -> None:
+        self._wait_for_answer(deadline)
+        self._run("/usr/lib/vfproof/define-guest")
+        with qemu.Qmp(self._control) as control:
+            self._saved.take(control, self._root, deadline)
+
+    def _wait_for_answer(self, deadline: float) -> None:
+        wait_for_banner(self._path, deadline, self.ended)
+        wait_for_ssh(self._state, self.name, deadline, self.ended)
 
     def _run(self, command: str) -> None:
         answer = ssh(self._state, self.name, command, timeout_s=_BUSY_S)
