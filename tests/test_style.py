@@ -32,9 +32,9 @@ def _shell_scripts() -> list[str]:
             continue
         with path.open("rb") as file:
             first = file.readline(80)
-        if first.startswith(b"#!") and first.rstrip().endswith((b"/sh", b"bash", b" sh")):
-            scripts.append(name)
-        elif first.startswith(b"# shellcheck shell="):
+        if (first.startswith(b"#!") and first.rstrip().endswith((b"/sh", b"bash", b" sh"))) or first.startswith(
+            b"# shellcheck shell="
+        ):
             scripts.append(name)
     return scripts
 
