@@ -34,7 +34,8 @@ class Finished:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        return json.loads((self.folder / "results.json").read_text())["rows"]
+        rows: list[dict[str, Any]] = json.loads((self.folder / "results.json").read_text())["rows"]
+        return rows
 
     def statements(self, outcome: str) -> set[str]:
         return {row["id"].rpartition("::")[2].partition("[")[0] for row in self.rows if row["outcome"] == outcome}
