@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from failover.probes import Probes
 from failover.result import Direction, NeighbourMove
-from failover.timeline import Announced, Probes, Timeline
+from failover.timeline import Announced, Timeline
 from inventory.model import Budgets
 
 NAMES = {"GARP": "gratuitous ARP", "NA": "unsolicited neighbour advertisement"}

@@ -12,8 +12,9 @@ from failover.capture import Capture
 from failover.frames import Frame, Kind, Tokens
 from failover.observer import Program, Watcher, latest_mac, moved, start_probes, watch_neighbours
 from failover.places import CouldNotMeasure
+from failover.probes import SETTLED_NS
 from failover.result import NeighbourMove, SwitchRecord
-from failover.timeline import SETTLED_NS, Announced, Scene, Switched, count_announcements, find_switch
+from failover.timeline import Announced, Scene, Switched, count_announcements, find_switch
 
 BASELINE_S = 1.0
 START_DEADLINE_S = 15
