@@ -37,7 +37,7 @@ class Accelerator:
     why: str
 
 
-_TCG_ARGUMENT = "tcg,thread=multi"
+_TCG_ARGUMENT = "tcg,thread=single"
 _TCG_CPU = "EPYC,+svm"  # nested SVM: so that the emulated host has a /dev/kvm of its own
 
 
