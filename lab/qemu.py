@@ -122,23 +122,22 @@ class Qmp:
 
     def __init__(self, path: Path) -> None:
         self._socket = _connect(path)
-        self._file = self._socket.makefile("rw", encoding="utf-8")
-        json.loads(self._file.readline())
+        self._reader = self._socket.makefile("r", encoding="utf-8")
+        json.loads(self._reader.readline())
         self.execute("qmp_capabilities")
 
     def __enter__(self) -> Qmp:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        self._file.close()
+        self._reader.close()
         self._socket.close()
 
     def execute(self, name: str, /, **arguments: Any) -> Any:
         """Run a command and give its answer; events in between are passed over. Raises `QemuError`."""
-        self._file.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
-        self._file.flush()
+        self._send({"execute": name, "arguments": arguments})
         while True:
-            line = self._file.readline()
+            line = self._next_line()
             if not line:
                 raise QemuError(f"QEMU ended while it was asked to {name}")
             answer = json.loads(line)
@@ -146,6 +145,18 @@ class Qmp:
                 raise QemuError(f"QEMU refused {name}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
+
+    def _next_line(self) -> str:
+        try:
+            return self._reader.readline()
+        except ConnectionError:  # gone in the middle: the same as an end of file
+            return ""
+
+    def _send(self, request: dict[str, Any]) -> None:
+        try:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except ConnectionError as error:
+            raise QemuError(f"QEMU ended while it was asked to {request['execute']}") from error
 
     def save(self, target: Path, deadline: float) -> None:
         """Stop the machine and write its state to `target`; its disks are then at rest too. Raises `QemuError`."""
