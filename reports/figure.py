@@ -115,7 +115,7 @@ def _clean(text: str, limit: int = LABEL_LIMIT) -> str:
 def _lanes(picture: TimelinePicture) -> list[_Lane]:
     """From top to bottom: whom the neighbours send to, what told them so, and what became of the probes."""
     lanes: dict[tuple[str, str], _Lane] = {}
-    for ms, kind, label in sorted(picture.marks, key=lambda mark: ("mac garp na".find(mark[1]), mark[2], mark[0])):
+    for ms, kind, label in sorted(picture.marks, key=_by_lane):
         if kind == "mac":
             lanes.setdefault((kind, ""), _Lane("neighbours send to", PURPLE, "span")).ticks.append(
                 _Tick(ms, _clean(label))
@@ -125,6 +125,12 @@ def _lanes(picture: TimelinePicture) -> list[_Lane]:
         elif kind == "na":
             lanes.setdefault((kind, label), _Lane(_clean(f"NA {label}"), ORANGE, "s")).ticks.append(_Tick(ms, ""))
     return [*lanes.values(), *_probe_lanes(picture.probes)]
+
+
+def _by_lane(mark: Mark | tuple[float, str, str]) -> tuple[int, str, float]:
+    """Lane by lane and in order of time. MACs share one lane, whatever they are."""
+    ms, kind, label = mark
+    return "mac garp na".find(kind), "" if kind == "mac" else label, ms
 
 
 def _probe_lanes(probes: Sequence[tuple[float, bool]]) -> Iterator[_Lane]:

@@ -55,6 +55,12 @@ def test_nothing_is_claimed_of_the_time_before_the_first_mac():
     assert bars(known_after)[0] < bars(known_before)[0] / 3
 
 
+def test_a_change_to_a_lower_mac_is_drawn_in_order_of_time():
+    there = TimelinePicture("x", marks=[(-90, "mac", "52:54:00:aa:bb:02"), (50, "mac", "52:54:00:aa:bb:01")])
+    back = TimelinePicture("x", marks=[(-90, "mac", "52:54:00:aa:bb:01"), (50, "mac", "52:54:00:aa:bb:02")])
+    assert bars(there) == bars(back)
+
+
 def bars(picture):
     """Widths of the filled bars in the drawing, in points."""
     root = defusedxml.ElementTree.fromstring(draw(picture))
