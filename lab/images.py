@@ -185,7 +185,7 @@ def _first_boot(image: Image) -> None:
     """Start the new host with its kernel given from outside: `lab/guest/first-boot` writes grub.cfg and ends it."""
     console = _log("host-first-boot")
     console.unlink(missing_ok=True)
-    machine = ["-machine", "q35", "-accel", qemu.accelerator(image.tree).argument, "-smp", "2", "-m", "1024"]
+    machine = ["-machine", "q35", "-accel", qemu.accelerator(image.tree).argument, "-m", "1024"]
     disk = ["-drive", f"file={image.disk},format=raw,if=none,id=root,cache=unsafe", "-device", "virtio-blk,drive=root"]
     serial = ["-chardev", f"file,id=console,path={console}", "-serial", "chardev:console", "-no-reboot"]
     kernel = ["-kernel", str(image.folder / "vmlinuz"), "-initrd", str(image.folder / "initrd"), "-append", _FIRST_BOOT]

@@ -29,7 +29,7 @@ def machine_arguments(node: Node, accelerator: qemu.Accelerator) -> list[str]:
     arguments = [
         "-machine", "q35,kernel-irqchip=split",
         "-accel", accelerator.argument, "-cpu", accelerator.cpu,
-        "-smp", "2", "-m", str(node.memory_mib),
+        "-smp", str(accelerator.cpus), "-m", str(node.memory_mib),
         "-device", "intel-iommu,intremap=on",
         "-device", "virtio-blk-pci,drive=root,addr=2",
         "-device", "virtio-rng-pci,addr=6",

@@ -10,7 +10,7 @@ from lab.qemu import Accelerator
 from lab.sriov_host import SavedState, machine_arguments
 from lab.topology import load
 
-TCG = Accelerator("TCG", "tcg", "EPYC,+svm", "because")
+TCG = Accelerator("TCG", "tcg", "EPYC,+svm", 1, "because")
 
 
 @pytest.fixture
