@@ -75,8 +75,8 @@ def _drill(plan: Plan, before: BondState, watcher: Watcher, evidence: BinaryIO, 
     watch = watching.start(watcher, announced, plan.probe_interval_ms, lasts_s, evidence)
     try:
         token = secrets.token_hex(4)
+        undo_at = time.monotonic() + plan.give_back_after_s - UNDO_MARGIN_S  # the timer starts after this
         armed = plan.guest.arm(token, plan.give_back_after_s)
-        undo_at = time.monotonic() + plan.give_back_after_s - UNDO_MARGIN_S
         with _given_back(plan.guest, token) as said:
             there = _switch(plan, before, watch, other_slave(before), undo_at)
             back = _switch(plan, before, watch, before.active_slave, None)

@@ -15,7 +15,7 @@ from failover.frames import Tokens
 from failover.places import CouldNotMeasure, Place, script
 from failover.result import SwitchRecord
 
-SCRIPT_DEADLINE_S = 20
+SCRIPT_DEADLINE_S = 30
 
 
 class Refused(CouldNotMeasure):
