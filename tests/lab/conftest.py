@@ -15,6 +15,13 @@ def bond_lab() -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(scope="session")
+def sriov_lab() -> Iterator[Lab]:
+    """One SR-IOV host for all tests that leave it as they found it."""
+    with session.running("sriov") as lab:
+        yield lab
+
+
 @pytest.fixture
 def own_folders(tmp_path_factory, monkeypatch):
     """A runtime directory and a cache of the test's own; short, since sockets live in there."""

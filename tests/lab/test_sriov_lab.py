@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from inventory.loading import load
-from lab import images, session
-from lab.session import Lab
+from lab import images
 
 pytestmark = pytest.mark.lab
 
 ACTIVE = "/sys/class/net/bond0/bonding/active_slave"
-
-
-@pytest.fixture(scope="module")
-def sriov_lab() -> Iterator[Lab]:
-    with session.running("sriov") as lab:
-        yield lab
 
 
 def until(condition, seconds: float = 10):

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab.session import Lab, running
+from lab.session import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -44,17 +44,19 @@ class Finished:
         return "\n".join(row["message"] for row in self.rows if f"::{statement}[" in row["id"])
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with running("sriov") as lab:
-        yield lab
-
-
 @pytest.fixture
-def door(lab: Lab, tmp_path: Path):
+def door(sriov_lab: Lab, tmp_path: Path):
     def run(command: str, *words: str) -> Finished:
         folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
-        argv = [str(REPOSITORY / "vfproof"), command, "-i", str(lab.inventory), "--run-folder", str(folder), *words]
+        argv = [
+            str(REPOSITORY / "vfproof"),
+            command,
+            "-i",
+            str(sriov_lab.inventory),
+            "--run-folder",
+            str(folder),
+            *words,
+        ]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=240, cwd=tmp_path)
         return Finished(done.returncode, done.stdout + done.stderr, folder)
 
@@ -78,13 +80,13 @@ def test_a_healthy_host_and_its_guest_are_ready(door):
     assert {"test_iommu_is_effective", "test_vfs_come_back_after_a_reboot"} <= run.statements("holds")
 
 
-def test_the_seeds_faulty_rule_is_named_and_nothing_else(lab: Lab, door):
+def test_the_seeds_faulty_rule_is_named_and_nothing_else(sriov_lab: Lab, door):
     put = (
         f"set -e; cd {RULE}; f=$(grep -l sriov_numvfs *.rules); mkdir -p /root/kept; mv $f /root/kept/; "
         """printf '%s\\n' 'ACTION=="add", SUBSYSTEM=="net", ENV{ID_NET_DRIVER}=="ixgbe", """
         """ATTR{device/sriov_numvfs}="2"' >enp14s0f0.rules"""
     )
-    with changed(lab, "kvm-1", put, f"rm {RULE}/enp14s0f0.rules; mv /root/kept/*.rules {RULE}/"):
+    with changed(sriov_lab, "kvm-1", put, f"rm {RULE}/enp14s0f0.rules; mv /root/kept/*.rules {RULE}/"):
         run = door("check")
     assert run.status == 1, run.said
     assert run.statements("broken") == {"test_vfs_come_back_after_a_reboot"}
@@ -94,9 +96,11 @@ def test_the_seeds_faulty_rule_is_named_and_nothing_else(lab: Lab, door):
     assert "igb" in message
 
 
-def test_an_entry_without_the_parameter_breaks_the_next_boot_and_not_this_one(lab: Lab, door):
+def test_an_entry_without_the_parameter_breaks_the_next_boot_and_not_this_one(sriov_lab: Lab, door):
     keep = "cp /boot/grub/grub.cfg /root/grub.cfg.kept"
-    with changed(lab, "kvm-1", f"{keep}; sed -i 's/intel_iommu=on//' /boot/grub/grub.cfg", f"{_back('grub.cfg')}"):
+    with changed(
+        sriov_lab, "kvm-1", f"{keep}; sed -i 's/intel_iommu=on//' /boot/grub/grub.cfg", f"{_back('grub.cfg')}"
+    ):
         run = door("check", "kvm-1")
     assert run.status == 1, run.said
     assert run.statements("broken") == {"test_boot_entry_has_the_configured_parameters"}
@@ -106,10 +110,10 @@ def test_an_entry_without_the_parameter_breaks_the_next_boot_and_not_this_one(la
     assert "test_iommu_is_effective_after_the_next_boot" in run.statements("advice")
 
 
-def test_an_entry_that_turns_the_iommu_off_breaks_the_next_boot_alone(lab: Lab, door):
+def test_an_entry_that_turns_the_iommu_off_breaks_the_next_boot_alone(sriov_lab: Lab, door):
     keep = "cp /boot/grub/grub.cfg /root/grub.cfg.kept"
     off = f"{keep}; sed -i 's/intel_iommu=on/intel_iommu=off/' /boot/grub/grub.cfg"
-    with changed(lab, "kvm-1", off, f"{_back('grub.cfg')}"):
+    with changed(sriov_lab, "kvm-1", off, _back("grub.cfg")):
         run = door("check", "kvm-1")
     assert "test_iommu_is_effective" in run.statements("holds")
     assert "test_iommu_is_effective_after_the_next_boot" in run.statements("broken")
@@ -132,8 +136,10 @@ networkctl reconfigure bond0 >/dev/null 2>&1 || true
 """
 
 
-def test_a_bond_that_sets_macs_is_named_and_so_is_its_refused_slave(lab: Lab, door):
-    with changed(lab, "guest-1", BREAK_BOND.format(fail_over_mac="none"), BREAK_BOND.format(fail_over_mac="active")):
+def test_a_bond_that_sets_macs_is_named_and_so_is_its_refused_slave(sriov_lab: Lab, door):
+    with changed(
+        sriov_lab, "guest-1", BREAK_BOND.format(fail_over_mac="none"), BREAK_BOND.format(fail_over_mac="active")
+    ):
         run = door("check", "guest-1")
     assert run.status == 1, run.said
     broken = run.statements("broken")
@@ -148,24 +154,24 @@ def test_a_drill_holds_in_both_directions(door):
     assert list(run.folder.rglob("*.pcap"))
 
 
-def test_a_drill_says_that_neighbours_kept_the_old_mac(lab: Lab, door):
-    lab.fault("garp-na-drop", for_s=120)
+def test_a_drill_says_that_neighbours_kept_the_old_mac(sriov_lab: Lab, door):
+    sriov_lab.fault("garp-na-drop", for_s=120)
     try:
         run = door("drill")
     finally:
-        lab.mend("garp-na-drop")
+        sriov_lab.mend("garp-na-drop")
     assert run.status == 1, run.said
     assert "old MAC" in run.said
 
 
-def test_a_host_that_is_cut_off_could_not_be_looked_at(lab: Lab, door):
-    lab.fault("port-down", "kvm-1-mgmt")
+def test_a_host_that_is_cut_off_could_not_be_looked_at(sriov_lab: Lab, door):
+    sriov_lab.fault("port-down", "kvm-1-mgmt")
     try:
         started = time.monotonic()
         run = door("check", "kvm-1")
         assert time.monotonic() - started < 60
     finally:
-        lab.mend("port-down", "kvm-1-mgmt")
+        sriov_lab.mend("port-down", "kvm-1-mgmt")
     assert run.status == 6, run.said
     assert not run.statements("broken") | run.statements("holds")
     assert run.statements("could not look")
