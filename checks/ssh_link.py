@@ -63,7 +63,8 @@ def _open_wire(
         wire = socket.create_connection((target.hostname, target.port), timeout=target.connect_timeout_s)
     except OSError as error:
         why = "no answer in time" if isinstance(error, TimeoutError) else (error.strerror or str(error))
-        raise Unreachable(f"{target.asked}: {target.hostname} port {target.port}: {why}") from None
+        place = "" if target.asked == target.hostname else f"{target.hostname} "
+        raise Unreachable(f"{target.asked}: {place}port {target.port}: {why}") from None
     beneath.callback(wire.close)
     return wire, str
 
