@@ -121,3 +121,15 @@ def test_the_manifest_names_the_emulator_that_runs_it(sriov_lab):
     assert version is not None
     assert int(version[1]) >= 10
     assert f"QEMU emulator version {version[1]}." in sriov_lab.output("kvm-1", "qemu-system-x86_64 --version")
+
+
+@pytest.mark.long
+def test_a_reboot_brings_vfs_and_guest_back(sriov_lab):
+    def boot_id(path):
+        return sriov_lab.ssh(path, "cat /proc/sys/kernel/random/boot_id").stdout.strip()
+
+    before = {path: boot_id(path) for path in ("kvm-1", "guest-1-inband")}
+    sriov_lab.ssh("kvm-1", "systemctl reboot")
+    for path, old in before.items():
+        until(lambda path=path, old=old: boot_id(path) not in ("", old), seconds=200)
+    assert sriov_lab.output("kvm-1", "cat /sys/bus/pci/devices/0000:0[12]:00.0/sriov_numvfs").split() == ["2", "2"]
