@@ -167,7 +167,7 @@ class Cell:
         nodes = []
         for name, state in self._node_state.items():
             machine = self._machines.get(name)
-            ended = machine.ended() if machine is not None and state == "up" else None
+            ended = self._why_gone(name) if state == "up" else None
             nodes.append(
                 {
                     "name": name,
@@ -185,6 +185,13 @@ class Cell:
             "faults": [str(fault) for fault in self._faults.on],
             "inventory": str(self._state.inventory),
         }
+
+    def _why_gone(self, name: str) -> str | None:
+        """Why a machine answers no more; one that is nested in another goes with it."""
+        below = self._topology.nodes[name].after
+        if below is not None and (why := self._why_gone(below)):
+            return f"{below} is gone: {why}"
+        return self._machines[name].ended()
 
     async def _set_fault(self, request: Mapping[str, Any]) -> dict[str, Any]:
         fault = self._faults.resolve(str(request.get("kind", "")), str(request.get("target") or ""))

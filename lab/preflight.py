@@ -25,6 +25,8 @@ EVERY_LAB = {
     "mmdebstrap": "mmdebstrap",
     "mkfs.ext4": "e2fsprogs",
 }
+# mmdebstrap maps a range of user ids for itself (mmdebstrap(1), mode unshare)
+WITHOUT_ROOT = {"newuidmap": "uidmap"}
 BY_MACHINE: dict[str, dict[str, str]] = {
     "uml": {"linux.uml": "user-mode-linux", "depmod": "kmod"},
     "sriov-host": {},
@@ -41,13 +43,13 @@ def check_machine(topology: Topology) -> None:
     check_programs(packages_of(topology))
     check_rights()
     check_memory(topology.memory_mib, Path("/proc/meminfo").read_text())
-    cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_cache(cache_folder())
     check_disk(topology.disk_mib, cache_folder(), shutil.disk_usage(cache_folder()).free)
 
 
 def packages_of(topology: Topology) -> dict[str, str]:
     """Every program that the topology needs, with its Debian package."""
-    needed = dict(EVERY_LAB)
+    needed = EVERY_LAB | (WITHOUT_ROOT if os.getuid() else {})
     for node in topology.nodes.values():
         needed |= BY_MACHINE[node.machine]
     return needed
@@ -84,6 +86,16 @@ def check_memory(needed_mib: int, meminfo: str) -> None:
     available = next(int(line.split()[1]) for line in meminfo.splitlines() if line.startswith("MemAvailable:")) // 1024
     if available < needed_mib:
         raise NotFit(f"{needed_mib} MiB of memory are needed and {available} MiB available")
+
+
+def check_cache(folder: Path) -> None:
+    """Make the cache's folder. Raises `NotFit` when this user may not."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotFit(f"{folder} cannot be made ({error.strerror}); VFPROOF_CACHE names another place") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotFit(f"{folder} cannot be written by this user; VFPROOF_CACHE names another place")
 
 
 def check_disk(needed_mib: int, folder: Path, free_bytes: int) -> None:

@@ -49,3 +49,18 @@ def test_no_way_to_make_a_tap_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("os.getuid", lambda: 0)
     with pytest.raises(NotFit, match="does not exist, and every wire of the lab ends in it"):
         preflight.check_rights()
+
+
+def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotFit, match=r"file/cache cannot be made .*; VFPROOF_CACHE names another place"):
+        preflight.check_cache(tmp_path / "file" / "cache")
+    preflight.check_cache(tmp_path / "new")
+    assert (tmp_path / "new").is_dir()
+
+
+def test_without_root_the_image_builder_needs_its_own_ids(monkeypatch):
+    monkeypatch.setattr("os.getuid", lambda: 1000)
+    assert preflight.packages_of(topology.load("bond"))["newuidmap"] == "uidmap"
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    assert "newuidmap" not in preflight.packages_of(topology.load("bond"))
