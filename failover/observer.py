@@ -146,14 +146,15 @@ def watch_neighbours(watcher: Watcher) -> Program:
 def moved(output: str, address: str, scene: Scene, switched: Switched) -> NeighbourMove:
     """What `neighbour.sh` saw of one entry around one switch."""
     before = after = ""
-    moved_after_ms: float | None = None
+    changes: list[tuple[float, str]] = []
     for at_ns, mac in _entries(output, address):
         if at_ns <= switched.at_ns:
             before = mac or before
-        elif mac == scene.new_mac and moved_after_ms is None:
-            moved_after_ms = (at_ns - switched.at_ns) / 1e6
+        elif mac and mac != after:
+            changes.append(((at_ns - switched.at_ns) / 1e6, mac))
         after = mac or after
-    return NeighbourMove(address, before, after, moved_after_ms)
+    moved_after_ms = next((ms for ms, mac in changes if mac == scene.new_mac), None)
+    return NeighbourMove(address, before, after, moved_after_ms, tuple(changes))
 
 
 def latest_mac(output: str, address: str) -> str:

@@ -25,12 +25,10 @@ def picture(result: DrillResult, direction: Direction) -> TimelinePicture:
 
 
 def _macs(direction: Direction, *, begins_ms: float) -> list[Mark]:
-    """The MAC that the observer's entry of the first probed address had, and when it had the new one."""
+    """Every MAC that the observer's entry of the first probed address had, from when on."""
     moves = [move for move in direction.neighbours if move.address == direction.timeline.probes[0].address]
     marks = [Mark(begins_ms, "mac", move.before) for move in moves if move.before]
-    return marks + [
-        Mark(move.moved_after_ms, "mac", direction.scene.new_mac) for move in moves if move.moved_after_ms is not None
-    ]
+    return marks + [Mark(ms, "mac", mac) for move in moves for ms, mac in move.changes]
 
 
 def protocol(result: DrillResult) -> str:

@@ -20,6 +20,8 @@ class NeighbourMove:
     """Its MAC when the watch ended."""
     moved_after_ms: float | None
     """From the switch until the entry first had the wanted MAC, by the observer's clock; None when it never did."""
+    changes: tuple[tuple[float, str], ...] = ()
+    """Every MAC that the entry took after the switch: ms from the switch, MAC."""
 
 
 @dataclass(frozen=True, slots=True)

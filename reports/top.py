@@ -150,8 +150,11 @@ def _finding(finding: Finding, machine: Machine) -> str:
 
 def _figures(rows: Sequence[Row]) -> str:
     """Every figure once, with the machine it is about."""
-    machines = {link: row.machine for row in reversed(rows) for link in row.figures}
-    told = [_figure(link, machine) for link, machine in reversed(machines.items())]
+    machines: dict[Link, str] = {}
+    for row in rows:
+        for link in row.figures:
+            machines.setdefault(link, row.machine)
+    told = [_figure(link, machine) for link, machine in machines.items()]
     return "<h2>Drills</h2>" + "".join(told) if told else ""
 
 

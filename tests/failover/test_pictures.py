@@ -22,6 +22,14 @@ def test_a_neighbour_that_did_not_move_is_drawn_with_its_old_mac_only():
     assert [mark[2] for mark in picture(drilled(one), one).marks if mark[1] == "mac"] == [OLD]
 
 
+def test_a_neighbour_that_went_astray_first_is_drawn_with_every_mac_it_had():
+    astray = NeighbourMove(GUEST4, NEW, OLD, None, ((4.0, STRANGER), (9.0, OLD)))
+    one = direction(healthy(), neighbours=(astray,))
+    drawn = [(mark[0], mark[2]) for mark in picture(drilled(one), one).marks if mark[1] == "mac"]
+    assert [mac for _, mac in drawn] == [NEW, STRANGER, OLD]
+    assert [ms for ms, _ in drawn[1:]] == [4.0, 9.0]
+
+
 def test_the_protocol_lists_every_announcement_a_strangers_too():
     one = direction(healthy().put(SWITCH_MS + 20, garp(mac=STRANGER)))
     text = protocol(drilled(one, armed="systemd timer x"))

@@ -148,7 +148,7 @@ def direction(wire: Wire, scene: Scene = SCENE, record: SwitchRecord = RECORD, *
         timeline=measure(frames, scene, switched),
         expected=EXPECTED,
         visible=scene.announced,
-        neighbours=(NeighbourMove(GUEST4, OLD, NEW, 12.0),),
+        neighbours=(NeighbourMove(GUEST4, OLD, NEW, 12.0, ((12.0, NEW),)),),
     )
     return replace(measured, **changes)  # type: ignore[arg-type]
 
