@@ -6,20 +6,57 @@ A value that is left out is not checked, unless its description says otherwise. 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Interface, IPv6Interface
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from inventory.bond import Bond
 from inventory.mistakes import Place, refuse
-from inventory.values import Connection, Mac, MachineName, Milliseconds, NicName, Number, PciAddress, Whole
+from inventory.strict import Strict
+from inventory.values import (
+    Connection,
+    KernelParameter,
+    Mac,
+    MachineName,
+    Milliseconds,
+    NicName,
+    Number,
+    PciAddress,
+    Whole,
+)
+from inventory.waiver import Waiver
 from inventory.wording import did_you_mean
 
+__all__ = [
+    "Bond",
+    "Budgets",
+    "Drill",
+    "Guest",
+    "GuestNic",
+    "Host",
+    "Inventory",
+    "Observer",
+    "Pf",
+    "Strict",
+    "Vf",
+    "Waiver",
+]
 
-class Strict(BaseModel):
-    """A mapping that refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+Persistence = Literal[
+    "any",
+    "udev",
+    "link",
+    "networkmanager",
+    "netplan",
+    "unit",
+    "modprobe",
+    "rc.local",
+    "sysfsutils",
+    "tmpfiles",
+    "ifupdown",
+    "operator",
+]
+"""Whose work the VFs of a PF may be; operator: sriov-network-operator or os-net-config."""
 
 
 class Vf(Strict):
@@ -27,11 +64,17 @@ class Vf(Strict):
 
     mac: Mac | None = Field(default=None, description="administrative MAC as the PF reports it")
     vlan: Whole | None = Field(default=None, ge=0, le=4095, description="VLAN set through the PF; 0 means none")
+    vlan_qos: Whole | None = Field(default=None, ge=0, le=7, description="priority (PCP) of that VLAN; 0 means none")
     driver: str | None = Field(
         default=None, description="driver bound to the VF on the host, such as vfio-pci or igbvf"
     )
     spoofchk: bool | None = Field(default=None, description="MAC spoof checking, as the PF reports it")
     trust: bool | None = Field(default=None, description="trust flag, as the PF reports it")
+    link_state: Literal["auto", "enable", "disable"] | None = Field(
+        default=None, description="link state set through the PF; only auto follows the port"
+    )
+    max_tx_rate_mbps: Whole | None = Field(default=None, ge=0, description="upper limit of sending; 0 means none")
+    min_tx_rate_mbps: Whole | None = Field(default=None, ge=0, description="guaranteed rate of sending; 0 means none")
 
 
 class Pf(Strict):
@@ -42,9 +85,11 @@ class Pf(Strict):
     )
     driver: str | None = Field(default=None, description="kernel driver, such as i40e")
     vfs: Whole = Field(ge=0, description="wanted number of VFs, now and after the next boot")
-    persistence: Literal["udev", "any"] = Field(
-        default="any", description="what creates the VFs at boot: a udev rule, or any one mechanism that really does"
+    persistence: Persistence = Field(
+        default="any", description="what creates the VFs at boot; any takes whichever one mechanism really does"
     )
+    mtu: Whole | None = Field(default=None, ge=68, le=65535, description="MTU of the PF, in bytes")
+    eswitch_mode: Literal["legacy", "switchdev"] | None = Field(default=None, description="mode of the NIC's switch")
     vf: dict[Annotated[Whole, Field(ge=0)], Vf] = Field(default_factory=dict, description="single VFs by index, from 0")
 
     @model_validator(mode="after")
@@ -73,7 +118,20 @@ class Host(Strict):
     interrupt_remapping: Literal["required", "any"] = Field(
         default="required", description="whether remapping is demanded"
     )
+    dma_domain: Literal["any", "translated", "passthrough"] = Field(
+        default="any", description="default domain of devices that the host keeps for itself: iommu.passthrough=0 or 1"
+    )
+    dma_invalidation: Literal["any", "strict", "lazy"] = Field(
+        default="any", description="when a translated domain forgets a mapping: iommu.strict=1 or 0"
+    )
+    kernel_parameters: tuple[KernelParameter, ...] = Field(
+        default=(), description="parameters that the running kernel, its boot entry and that entry's source must have"
+    )
+    group: MachineName | None = Field(
+        default=None, description="hosts of one group must be alike: kernel, drivers, firmware, settings of their VFs"
+    )
     pfs: dict[NicName, Pf] = Field(default_factory=dict, description="PFs by interface name")
+    bonds: dict[NicName, Bond] = Field(default_factory=dict, description="bonds of the host itself, by their name")
 
 
 class GuestNic(Strict):
@@ -85,34 +143,6 @@ class GuestNic(Strict):
     vlan: Whole | None = Field(
         default=None, ge=0, le=4095, description="VLAN that libvirt sets on the VF; 0 means none"
     )
-
-
-class Bond(Strict):
-    """What a bond must be. Its key is its interface name."""
-
-    mode: str = Field("active-backup", description="bonding mode, in the kernel's words")
-    slaves: tuple[NicName, ...] = Field(description="every slave, in any order")
-    fail_over_mac: Literal["none", "active", "follow"] | None = Field(
-        default=None, description="whose MAC the bond takes; VFs with a MAC set by the host need 'active'"
-    )
-    miimon: Whole | None = Field(default=None, ge=0, description="link monitoring interval in ms")
-    num_grat_arp: Whole | None = Field(default=None, ge=0, le=255, description="notifications after a failover")
-    peer_notif_delay: Whole | None = Field(default=None, ge=0, description="ms between those notifications")
-    primary: NicName | None = Field(default=None, description="the slave that is preferred")
-    addresses: tuple[IPv4Interface | IPv6Interface, ...] = Field(default=(), description="addresses on the bond itself")
-    vlans: dict[Annotated[Whole, Field(ge=1, le=4094)], tuple[IPv4Interface | IPv6Interface, ...]] = Field(
-        default_factory=dict, description="addresses of VLAN interfaces over the bond, by VLAN id"
-    )
-
-    @model_validator(mode="after")
-    def _slaves_fit(self) -> Bond:
-        if not self.slaves:
-            refuse([(("slaves",), "names no slave; write the NICs of the bond, such as [ens1, ens2]")])
-        if len(set(self.slaves)) < len(self.slaves):
-            refuse([(("slaves",), "names a slave twice")])
-        if self.primary is not None and self.primary not in self.slaves:
-            refuse([(("primary",), f"{self.primary!r} is not among the slaves {', '.join(self.slaves)}")])
-        return self
 
 
 class Budgets(Strict):
@@ -192,11 +222,24 @@ class Inventory(Strict):
     hosts: dict[MachineName, Host] = Field(default_factory=dict, description="KVM hosts by a name of your choice")
     guests: dict[MachineName, Guest] = Field(default_factory=dict, description="machines with bonds, by name")
     observers: dict[MachineName, Observer] = Field(default_factory=dict, description="neighbours that watch drills")
+    waivers: tuple[Waiver, ...] = Field(
+        default=(), description="statements that may be broken for now, and who says so"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Inventory:
-        refuse([*self._double_names(), *self._unknown_names()])
+        refuse([*self._double_names(), *self._unknown_names(), *self._wrong_waivers()])
         return self
+
+    def _wrong_waivers(self) -> Iterator[tuple[Place, str]]:
+        machines, seen = {**self.hosts, **self.guests}, set()
+        for index, waiver in enumerate(self.waivers):
+            if waiver.on not in machines:
+                near = did_you_mean(waiver.on, machines)
+                yield ("waivers", index, "on"), f"there is no host or guest {waiver.on!r} in this inventory{near}"
+            if (waiver.statement, waiver.on) in seen:
+                yield ("waivers", index), f"{waiver.statement} of {waiver.on} is waived twice; keep one of them"
+            seen.add((waiver.statement, waiver.on))
 
     def _double_names(self) -> Iterator[tuple[Place, str]]:
         """A name on the command line, in a report and in a file name means one machine."""

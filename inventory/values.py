@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ _BDF = re.compile(r"^[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]\Z")
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 _NIC = re.compile(r"^[^\s/:\0]{1,15}\Z")
 _MACHINE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+_STATEMENT = re.compile(r"^test_[A-Za-z0-9_]+\Z")
+_PARAMETER = re.compile(r"^[A-Za-z0-9_.-]+(=[^\s\"']+)?\Z")
 _BACKENDS = ("ssh", "paramiko", "local", "docker", "podman", "kubectl", "openshift", "ansible", "lxc", "salt", "chroot")
 
 
@@ -71,6 +74,34 @@ def _ssh_target(value: str) -> None:
         raise ValueError("no host in it; write ssh://user@host or ssh://user@host:port")
 
 
+def _day(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value if isinstance(value, str) and len(value) == len("2027-03-31") else "")
+    except ValueError:
+        raise ValueError("not a day; write year-month-day, such as 2027-03-31") from None
+
+
+def _statement(value: str) -> str:
+    if not _STATEMENT.match(value):
+        raise ValueError("not the name of a statement; take it from the report, such as test_every_pf_is_up")
+    return value
+
+
+def _sentence(value: str) -> str:
+    if not value.strip() or len(value) > 500:
+        raise ValueError("write one sentence, of 500 characters at most")
+    return value
+
+
+def _kernel_parameter(value: str) -> str:
+    # what GRUB, dracut and the kernel's own lexer would each take apart in a way of its own is refused
+    if not _PARAMETER.match(value):
+        raise ValueError("not one kernel parameter; write name or name=value, such as intel_iommu=on")
+    return value
+
+
 def _no_truth_value(value: object) -> object:
     """Python takes True for 1."""
     if isinstance(value, bool):
@@ -83,6 +114,10 @@ Mac = Annotated[str, AfterValidator(_mac)]
 NicName = Annotated[str, AfterValidator(_nic)]
 MachineName = Annotated[str, AfterValidator(_machine_name)]
 Connection = Annotated[str, AfterValidator(_connection)]
+StatementName = Annotated[str, AfterValidator(_statement)]
+Sentence = Annotated[str, AfterValidator(_sentence)]
+KernelParameter = Annotated[str, AfterValidator(_kernel_parameter)]
+Day = Annotated[date, BeforeValidator(_day)]
 Whole = Annotated[int, BeforeValidator(_no_truth_value)]
 Number = Annotated[float, BeforeValidator(_no_truth_value)]
 Milliseconds = Annotated[Number, Field(ge=0)]

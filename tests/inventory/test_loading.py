@@ -79,7 +79,29 @@ MISTAKES = {
     ),
     "unknown key, none near": (
         "hosts:\n  a: {connect: 'ssh://a'}\nqqq: 1\n",
-        "site.yaml:3: qqq: unknown key; there are version, guests, observers",
+        "site.yaml:3: qqq: unknown key; there are version, guests, observers, waivers",
+    ),
+    "a waiver for nobody": (
+        HOST + "waivers:\n- {statement: test_every_pf_is_up, on: kvm-02, reason: r, by: b, until: 2027-03-31}\n",
+        "site.yaml:5: waivers.0.on: there is no host or guest 'kvm-02' in this inventory; did you mean 'kvm-01'?",
+    ),
+    "a waiver until no day": (
+        HOST + "waivers:\n- {statement: test_every_pf_is_up, on: kvm-01, reason: r, by: b, until: March}\n",
+        "site.yaml:5: waivers.0.until: not a day; write year-month-day, such as 2027-03-31",
+    ),
+    "a waiver of nothing, for no reason": (
+        HOST + "waivers:\n- {statement: foo, on: kvm-01, reason: '', by: b, until: 2027-03-31}\n",
+        "site.yaml:5: waivers.0.statement: not the name of a statement; take it from the report, such as "
+        "test_every_pf_is_up\nsite.yaml:5: waivers.0.reason: write one sentence, of 500 characters at most",
+    ),
+    "a waiver twice": (
+        HOST + "waivers:\n" + "- {statement: test_x, on: kvm-01, reason: r, by: b, until: 2027-03-31}\n" * 2,
+        "site.yaml:6: waivers.1: test_x of kvm-01 is waived twice; keep one of them",
+    ),
+    "two kernel parameters in one": (
+        HOST + "    kernel_parameters: [intel_iommu=on iommu=pt]\n",
+        "site.yaml:4: hosts.kvm-01.kernel_parameters.0: not one kernel parameter; write name or name=value, such as "
+        "intel_iommu=on",
     ),
     "missing key": (
         "hosts:\n\n  kvm-01:\n    sudo: true\n",
