@@ -28,7 +28,8 @@ class Checkout:
 
     def start(self, *words: str, cwd: Path | None = None, script: Path | None = None, **more: str):
         process = subprocess.Popen(
-            [str(script or self.root / "vfproof"), *words],
+            # a runner in the background ignores SIGINT, and a shell cannot undo that for itself
+            ["env", "--default-signal=INT", str(script or self.root / "vfproof"), *words],
             cwd=cwd or self.root,
             env=self.environment | more,
             stdout=subprocess.PIPE,
