@@ -29,7 +29,7 @@ class Selection:
 
 
 def load(path: Path | str) -> Inventory:
-    """The inventory in a file. A relative `ssh_config` in it is taken from the file's own folder.
+    """The inventory in a file. A relative `ssh_config` or `switch_hook` in it is taken from the file's own folder.
 
     Raises `InventoryError`: every mistake at once, one per line, each with file and line and what to write.
     """
@@ -43,7 +43,7 @@ def load(path: Path | str) -> Inventory:
         raise InventoryError(complaints(document, error, Inventory)) from None
     if not inventory.hosts and not inventory.guests:
         raise InventoryError([document.complaint((), "no hosts and no guests in it, so there is nothing to check")])
-    return _with_ssh_config_beside(inventory, path.parent)
+    return _with_paths_beside(inventory, path.parent)
 
 
 def select(inventory: Inventory, names: Sequence[str]) -> Selection:
@@ -70,9 +70,11 @@ def select(inventory: Inventory, names: Sequence[str]) -> Selection:
     )
 
 
-def _with_ssh_config_beside(inventory: Inventory, folder: Path) -> Inventory:
+def _with_paths_beside(inventory: Inventory, folder: Path) -> Inventory:
+    hook = inventory.switch_hook
     return inventory.model_copy(
         update={
+            "switch_hook": (str(folder / _home(hook[0])), *hook[1:]) if hook and "/" in hook[0] else hook,
             "hosts": _resolved(inventory.hosts, folder),
             "guests": _resolved(inventory.guests, folder),
             "observers": _resolved(inventory.observers, folder),

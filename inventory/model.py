@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from inventory.bond import Bond
+from inventory.drill import Budgets, Drill, FaultName, HostDrill
 from inventory.mistakes import Place, refuse
 from inventory.strict import Strict
 from inventory.values import (
@@ -18,9 +19,7 @@ from inventory.values import (
     KernelParameter,
     Mac,
     MachineName,
-    Milliseconds,
     NicName,
-    Number,
     PciAddress,
     Whole,
 )
@@ -31,9 +30,11 @@ __all__ = [
     "Bond",
     "Budgets",
     "Drill",
+    "FaultName",
     "Guest",
     "GuestNic",
     "Host",
+    "HostDrill",
     "Inventory",
     "Observer",
     "Pf",
@@ -132,6 +133,7 @@ class Host(Strict):
     )
     pfs: dict[NicName, Pf] = Field(default_factory=dict, description="PFs by interface name")
     bonds: dict[NicName, Bond] = Field(default_factory=dict, description="bonds of the host itself, by their name")
+    drill: HostDrill = Field(default=HostDrill(), description="permission to set PFs and VFs of this host down")
 
 
 class GuestNic(Strict):
@@ -143,32 +145,6 @@ class GuestNic(Strict):
     vlan: Whole | None = Field(
         default=None, ge=0, le=4095, description="VLAN that libvirt sets on the VF; 0 means none"
     )
-
-
-class Budgets(Strict):
-    """What a failover may cost. Measured values above these are broken."""
-
-    outage_ms: Milliseconds = Field(default=1000, description="longest gap in traffic, per direction of the switch")
-    first_garp_ms: Milliseconds = Field(
-        default=250, description="from the switch to the first gratuitous ARP, observer's clock"
-    )
-    lost_probes: Whole | None = Field(default=None, ge=0, description="lost probes in all, per direction of the switch")
-    neighbour_s: Number = Field(default=3, gt=0, description="until the observer's own neighbour entry has the new MAC")
-
-
-class Drill(Strict):
-    """Permission to switch a guest's bond, and how."""
-
-    permitted: bool = Field(default=False, description="nothing is ever switched on a guest without this")
-    bond: NicName | None = Field(default=None, description="which bond; needed only when the guest has several")
-    switch: Literal["auto", "ifenslave", "iproute2", "sysfs"] = Field(
-        default="auto",
-        description="how to switch; auto takes ifenslave where the guest has one, else iproute2, else sysfs",
-    )
-    observer: str | None = Field(default=None, description="name of the observer that watches; required to drill")
-    probe_interval_ms: Number = Field(default=5, ge=1, le=1000, description="time between two probes")
-    give_back_after_s: Whole = Field(default=60, ge=10, le=3600, description="the guest's own undo timer")
-    budgets: Budgets = Field(default=Budgets(), description="what one switch may cost")
 
 
 class Guest(Strict):
@@ -222,6 +198,9 @@ class Inventory(Strict):
     hosts: dict[MachineName, Host] = Field(default_factory=dict, description="KVM hosts by a name of your choice")
     guests: dict[MachineName, Guest] = Field(default_factory=dict, description="machines with bonds, by name")
     observers: dict[MachineName, Observer] = Field(default_factory=dict, description="neighbours that watch drills")
+    switch_hook: tuple[str, ...] = Field(
+        default=(), description="command on this machine that takes a switch's port down, or a wire's carrier away"
+    )
     waivers: tuple[Waiver, ...] = Field(
         default=(), description="statements that may be broken for now, and who says so"
     )
@@ -258,12 +237,7 @@ class Inventory(Strict):
                     (*place, "host"),
                     f"there is no host {guest.host!r} in this inventory{did_you_mean(guest.host, self.hosts)}",
                 )
-            observer = guest.drill.observer
-            if observer is not None and observer not in self.observers:
-                yield (
-                    (*place, "drill", "observer"),
-                    f"there is no observer {observer!r} in this inventory{did_you_mean(observer, self.observers)}",
-                )
+            yield from self._unknown_observers(place, guest.drill)
             if guest.drill.bond is not None and guest.bonds and guest.drill.bond not in guest.bonds:
                 yield (
                     (*place, "drill", "bond"),
@@ -272,6 +246,18 @@ class Inventory(Strict):
             for nic_name, nic in guest.nics.items():
                 for key, sentence in self._wrong_vf(guest.host, nic):
                     yield (*place, "nics", nic_name, key), sentence
+
+    def _unknown_observers(self, place: Place, drill: Drill) -> Iterator[tuple[Place, str]]:
+        named: list[tuple[Place, str]] = [] if drill.observer is None else [(("drill", "observer"), drill.observer)]
+        named += [(("drill", "more_observers", index), name) for index, name in enumerate(drill.more_observers)]
+        seen: set[str] = set()
+        for where, name in named:
+            if name not in self.observers:
+                near = did_you_mean(name, self.observers)
+                yield (*place, *where), f"there is no observer {name!r} in this inventory{near}"
+            elif name in seen:
+                yield (*place, *where), f"observer {name!r} is named twice; once is enough"
+            seen.add(name)
 
     def _wrong_vf(self, host_name: str | None, nic: GuestNic) -> Iterator[tuple[str, str]]:
         if nic.pf is None:

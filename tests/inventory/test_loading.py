@@ -50,6 +50,14 @@ def test_an_ssh_configuration_is_found_beside_the_inventory(tmp_path: Path) -> N
     assert inventory.observers["o"].ssh_config == str(Path("~/config").expanduser())
 
 
+def test_a_switch_hook_is_found_beside_the_inventory_or_on_the_path(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(HOST + "switch_hook: [./hook, --site]\n")
+    assert load(path).switch_hook == (str(tmp_path / "hook"), "--site")
+    path.write_text(HOST + "switch_hook: [hook]\n")
+    assert load(path).switch_hook == ("hook",)
+
+
 def test_keys_that_other_yaml_takes_for_truth_values_are_names(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     path.write_text("hosts: {on: {connect: 'ssh://on'}, no: {connect: 'ssh://no'}}\n")
@@ -79,7 +87,13 @@ MISTAKES = {
     ),
     "unknown key, none near": (
         "hosts:\n  a: {connect: 'ssh://a'}\nqqq: 1\n",
-        "site.yaml:3: qqq: unknown key; there are version, guests, observers, waivers",
+        "site.yaml:3: qqq: unknown key; there are version, guests, observers, switch_hook, waivers",
+    ),
+    "an observer twice": (
+        "guests: {g: {connect: 'local://', drill: {observer: o, more_observers: [o, p]}}}\n"
+        "observers: {o: {interface: eth0}}\n",
+        "site.yaml:1: guests.g.drill.more_observers.0: observer 'o' is named twice; once is enough\n"
+        "site.yaml:1: guests.g.drill.more_observers.1: there is no observer 'p' in this inventory; there are o",
     ),
     "a waiver for nobody": (
         HOST + "waivers:\n- {statement: test_every_pf_is_up, on: kvm-02, reason: r, by: b, until: 2027-03-31}\n",
