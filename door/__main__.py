@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from door import demo, help, packages, runs  # noqa: A004 - the door's help, not the shell's
-from door.children import INTERRUPTED
+from door.children import INTERRUPTED, run
 from door.progress import say
 from door.words import UsageError, Words, sort
 from inventory.loading import InventoryError
@@ -22,8 +22,13 @@ RUNS: dict[str, Callable[[Words], int]] = {
     "test": runs.test,
     demo.INSIDE: demo.inside,
 }
+# Commands that understand their own words, each a module of another room and its first words.
+OTHERS = {
+    "discover": ("checks.discover",),
+    "gather": ("checks.offline", "gather"),
+    "anonymise": ("checks.offline", "anonymise"),
+}
 LATER = {
-    "discover": "not yet: comes with the check catalogue",
     "compare": "not yet: comes with before-and-after comparison",
 }
 
@@ -45,7 +50,9 @@ def _do(command: str, *words: str) -> int:
         return _help(*words)
     if command == "lab":
         return _lab(words)
-    if command not in RUNS and command not in LATER:
+    if command in OTHERS and not {"-h", "--help"} & set(words):
+        return run(runs.python(*OTHERS[command], *words))
+    if command not in {*RUNS, *LATER, *OTHERS}:
         raise UsageError(_unknown(command))
     sorted_words = sort(words)
     if sorted_words.wants_help:

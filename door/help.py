@@ -17,6 +17,8 @@ and their bonds when a link goes.
 
   ./vfproof demo                    the main job on machines that are not there: nothing to set up, minutes to a report
   ./vfproof check [HOST|GUEST ...]  compare hosts and guests with the inventory; reads only
+  ./vfproof gather [HOST|GUEST ...] write down what they are, to be judged elsewhere: check --bundles DIR
+  ./vfproof anonymise BUNDLE ...    the same without names and addresses, for a bug report
   ./vfproof drill [GUEST ...]       switch the active slave of a guest's bond, watch the wire, give it back
   ./vfproof discover ssh://HOST     print an inventory of what is there now
   ./vfproof compare BEFORE AFTER    two runs: what changed, and whether it matters
@@ -26,7 +28,7 @@ and their bonds when a link goes.
   ./vfproof COMMAND --help          more about one of them
 
 The first hosts of your own:
-  cp inventory/example.yaml inventory.yaml    and keep, in an editor, what is true for your hosts
+  ./vfproof discover ssh://root@HOST > inventory.yaml    what is there now; read it, and edit it
   ./vfproof check                             the report is in reports/runs/
 
 Under check, drill and test stands plain pytest, and every option of it passes through:
@@ -58,6 +60,7 @@ Reads hosts and guests, each over one connection and with one script that writes
 inventory. Without names, all of them. The report goes to reports/runs/<time>/report.html.
 
   -i FILE              the inventory (default: inventory.yaml here)
+  --bundles DIR        judge the bundles and sosreports in this folder; no machine is contacted
   --run-folder DIR     where report, results and evidence go
   --advice-is-broken   what holds but deserves attention counts as broken
 
@@ -68,6 +71,28 @@ inventory. Without names, all of them. The report goes to reports/runs/<time>/re
   ./vfproof check --collect-only -q            which statements there are; touches no host
 
 {EXIT_STATUSES}
+""",
+    "gather": """\
+./vfproof gather [-i FILE] [HOST|GUEST ...] [-o DIR]
+./vfproof gather --script host|guest >vfproof-gather.sh
+
+Writes one bundle per machine, NAME.vfb.gz: all that the checks want to read of it, taken over one connection and with
+one script that writes nothing there. Secrets stay on the machine. Judge the bundles anywhere: check --bundles DIR
+
+  -i FILE      the inventory (default: inventory.yaml here)
+  -o DIR       where bundles go (default: bundles; files there of the same names are replaced)
+  --script     print that script instead, for a machine that nobody may log into. Its administrator runs it:
+                 sh vfproof-gather.sh >kvm-01.vfb
+               and you put the file into DIR, named as the inventory names the machine.
+
+  ./vfproof gather -o bundles
+  ./vfproof check --bundles bundles
+
+Exit status:
+  0  every bundle is there and whole
+  4  the command line or the inventory cannot be used
+  6  a machine could not be looked at, or not all of it; the others' bundles are there
+  130  interrupted
 """,
     "drill": f"""\
 ./vfproof drill [-i FILE] [GUEST ...] [pytest option ...]
@@ -85,10 +110,22 @@ guest arms its own undo timer before anything is switched, so that it comes back
 
 {EXIT_STATUSES}
 """,
-    "discover": """\
-./vfproof discover ssh://root@HOST ...
+    "discover": f"""\
+./vfproof discover ssh://root@HOST ... [ssh://root@GUEST ...] [option ...]
 
-Prints an inventory for what is there now. Not yet: comes with the check catalogue.
+Looks at the machines, each over one connection and with one script that writes nothing, and prints an inventory of
+what is there now, commented, to be edited. Its own checks hold on those machines; what is wrong there is written as it
+should be, and marked BROKEN. Which machine is a host and which a guest is told by what they have; guests are tied to
+their host by the MACs of their VFs. Guests that were not named, but that libvirt knows, stand there commented out.
+
+  --guest NAME=ssh://root@GUEST   a guest, by libvirt's name of it
+  --ssh-config FILE               OpenSSH client configuration to use in place of yours
+  --sudo                          use `sudo -n` there for what this user may not read
+
+  ./vfproof discover ssh://root@kvm-01 ssh://root@guest-01 > inventory.yaml
+  ./vfproof check -i inventory.yaml
+
+{EXIT_STATUSES}
 """,
     "lab": """\
 ./vfproof lab up [TOPOLOGY] | down | status | ssh NODE [COMMAND ...] | console NODE

@@ -48,7 +48,7 @@ def inventory_run(words: Words, rows: Path, *more: str) -> list[str]:
         raise InventoryError(
             [
                 f"there is no {file} here; name one with -i FILE, or make one: "
-                f"cp {REPOSITORY / 'inventory' / 'example.yaml'} {file}, and edit it"
+                f"./vfproof discover ssh://root@HOST > {file}, and edit it"
             ]
         )
     inventory = load(file)

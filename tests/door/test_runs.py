@@ -45,7 +45,7 @@ def test_names_options_and_files_reach_pytest(site: Path) -> None:
 
 def test_the_inventory_is_the_one_here_or_a_sentence_says_how_to_make_one(site: Path) -> None:
     with pytest.raises(
-        InventoryError, match=r"no inventory\.yaml here; name one with -i FILE, or make one: cp .*example"
+        InventoryError, match=r"no inventory\.yaml here; name one with -i FILE, or make one: ./vfproof discover"
     ):
         runs.inventory_run(sort([]), CHECKS)
     (site / "site.yaml").rename(site / "inventory.yaml")

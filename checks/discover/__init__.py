@@ -1,0 +1,1 @@
+"""`./vfproof discover`: an inventory of what is there now, for an engineer to edit."""
