@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ __all__ = [
     "Truncated",
     "UnexpectedOutput",
 ]
+_ANEW = "gather it anew with this version of vfproof, and as what the inventory says it is, host or guest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ class Bundle:
     def __init__(self, envelope: Envelope, raw: bytes) -> None:
         """Take apart what came back. Raises NotABundle when it is no answer of a gather."""
         self._envelope = envelope
-        self._raw = raw
         self._contents: Contents = parse(envelope, raw)
+        self._raw: bytes | None = raw
+        self._packed = b""
 
     @property
     def machine(self) -> str:
@@ -180,16 +182,28 @@ class Bundle:
 
     def packed(self) -> bytes:
         """The bundle as it lies in a file: gzip."""
-        return to_bytes(self._envelope, self._raw)
+        if self._raw is not None:  # packed it takes a sixth: a run may hold a thousand bundles
+            self._packed, self._raw = to_bytes(self._envelope, self._raw), None
+        return self._packed
 
     def save(self, path: Path) -> None:
         """Write the bundle: gzip, mode 0600."""
-        write_file(path, self._envelope, self._raw)
+        write_file(path, self.packed())
 
     @classmethod
-    def load(cls, path: Path) -> Bundle:
-        """Read a bundle. Raises NotABundle for a file that is none, whatever is in it."""
-        return cls(*read_file(path))
+    def load(cls, path: Path, machine: str | None = None) -> Bundle:
+        """Read a bundle; `machine` is whose it has to be, or, where the bundle names nobody, whose it is taken for.
+
+        Raises NotABundle for a file that is none, whatever is in it, and for the bundle of another machine.
+        """
+        envelope, raw = read_file(path)
+        if machine and envelope.machine not in ("", machine):
+            raise NotABundle(f"{path}: this is the bundle of {envelope.machine}, and not of {machine}")
+        named = envelope.machine or machine or path.name.partition(".vfb")[0]
+        try:
+            return cls(replace(envelope, machine=named), raw)
+        except NotABundle as error:
+            raise NotABundle(f"{path}: {error}") from None
 
     def _reading(self, table: Mapping[str, Reading], path: str, kinds: tuple[type[Source], ...]) -> bytes | None:
         if (reading := table.get(path)) is not None and reading.status != "missing":
@@ -221,7 +235,7 @@ class Bundle:
         }
         covering = [number for number, path in paths.items() if covers(pattern, path)]
         if not covering:
-            raise NotGathered(f"{self.machine}: no source of the gather covers {pattern}")
+            raise NotGathered(f"{self.machine}: this bundle's gather did not look for {pattern}; {_ANEW}")
         for number in covering:
             if number in self._contents.unread:
                 refuse(self.machine, paths[number], self._contents.unread[number])
@@ -234,7 +248,7 @@ class Bundle:
             return
         numbers = [n for n, s in enumerate(self._envelope.sources) if isinstance(s, Command) and s.line == line]
         if not numbers:
-            raise NotGathered(f"{self.machine}: no source of the gather runs '{line}'")
+            raise NotGathered(f"{self.machine}: this bundle's gather did not run '{line}'; {_ANEW}")
         if numbers[0] in self._contents.unread:
             refuse(self.machine, line, self._contents.unread[numbers[0]])
 

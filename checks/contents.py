@@ -10,6 +10,7 @@ from typing import Any, Literal
 from checks.source import Attributes, Command, File, Links, Names, Source
 
 Status = Literal["read", "missing", "denied", "timed out", "truncated", "no value", "failed"]
+_LONGEST_NAME = 4096  # PATH_MAX
 _KINDS: dict[str, type[Source]] = {kind.__name__: kind for kind in (File, Attributes, Links, Names, Command)}
 
 
@@ -80,7 +81,28 @@ def source_from_json(value: Any) -> Source:
     kind = _KINDS[value["kind"]]
     if not isinstance(fields.get("line" if kind is Command else "path"), str):
         raise ValueError("a source without a path")  # noqa: TRY004 - one type for every kind of bad document
+    for name, item in fields.items():
+        if not _fits(name, item):
+            raise ValueError(f"a source whose {name[:40]!r} cannot be that")
     try:
         return kind(**fields)
     except TypeError as error:
         raise ValueError(f"a source with unknown fields: {error}") from None
+
+
+def _fits(name: str, item: object) -> bool:
+    """Whether a field of a source may have this value; which fields there are, the source's own type knows."""
+    match name:
+        case "limit_bytes" | "timeout_s":
+            return type(item) is int and 0 < item < 1 << 40
+        case "binary":
+            return isinstance(item, bool)
+        case "path" | "line":
+            return isinstance(item, str) and len(item) < _LONGEST_NAME and _is_text(item)
+        case _:
+            return item is None or (isinstance(item, str) and _is_text(item))
+
+
+def _is_text(item: str) -> bool:
+    """JSON can hold half a character (a lone surrogate), which nothing can print."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in item)

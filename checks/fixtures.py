@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from checks.bundle import Bundle
 from checks.facts import bonds as bonds_facts
 from checks.facts import boot_parameters as boot_parameters_facts
 from checks.facts import iommu as iommu_facts
-from checks.facts import libvirt, nics, pci, udev
+from checks.facts import libvirt, managed_nics, nics, pci, udev
+from checks.facts import libvirt_start as libvirt_start_facts
+from checks.facts import networks as networks_facts
 from checks.facts import system as system_facts
 from checks.facts.bonds import Bond
 from checks.facts.boot_parameters import BootParameters
 from checks.facts.iommu import Iommu
 from checks.facts.libvirt import Domain
+from checks.facts.libvirt_start import LibvirtStart
+from checks.facts.networks import Network
 from checks.facts.nics import Nic
 from checks.facts.pci import Pf
 from checks.facts.system import System
 from checks.facts.udev import UdevRules
 from checks.handed_vfs import HandedVf, behind, handed_vfs
-from checks.machines import SELECTION, Machines, Who, parameters
+from checks.machines import BUNDLES, SELECTION, Machines, Who, parameters
 from inventory.model import Guest, Host, Inventory
 from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
 
@@ -58,7 +64,8 @@ def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Machines:
     """Bundles and facts of this run's machines. The first row that asks begins all gathers."""
     stash = request.config.stash
     if _MACHINES not in stash:
-        stash[_MACHINES] = Machines(inventory, _needed(request.session.items, inventory), stash.get(RUN_FOLDER, None))
+        needed = _needed(request.session.items, inventory)
+        stash[_MACHINES] = Machines(inventory, needed, stash.get(RUN_FOLDER, None), stash.get(BUNDLES, None))
     return stash[_MACHINES]
 
 
@@ -157,6 +164,36 @@ def system(machines: Machines, host_name: str, host_bundle: Bundle) -> System:  
 def domains(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Domain, ...]:  # noqa: ARG001
     """The host's libvirt domains."""
     return machines.fact(("host", host_name), libvirt.parse)
+
+
+@pytest.fixture
+def networks(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Network, ...]:  # noqa: ARG001
+    """The networks of the host's libvirt."""
+    return machines.fact(("host", host_name), networks_facts.parse)
+
+
+@pytest.fixture
+def libvirt_start(machines: Machines, host_name: str, host_bundle: Bundle) -> LibvirtStart:  # noqa: ARG001
+    """What the host's libvirt starts after."""
+    return machines.fact(("host", host_name), libvirt_start_facts.parse)
+
+
+@pytest.fixture
+def host_nics(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Nic, ...]:  # noqa: ARG001
+    """The host's NICs."""
+    return machines.fact(("host", host_name), nics.parse)
+
+
+@pytest.fixture(name="managed_nics")
+def _managed_nics(machines: Machines, host_name: str, host_bundle: Bundle) -> Mapping[str, str]:  # noqa: ARG001
+    """The profiles that NetworkManager has on interfaces of the host."""
+    return machines.fact(("host", host_name), managed_nics.parse)
+
+
+@pytest.fixture
+def host_bonds(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Bond, ...]:  # noqa: ARG001
+    """The host's own bonds."""
+    return machines.fact(("host", host_name), bonds_facts.parse)
 
 
 @pytest.fixture

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from checks.bundle import Bundle
+from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Names, Source
 from checks.stream import Envelope
 from checks.transport import Connection, DeadlinePassed, TransportTrouble, connect
@@ -66,14 +67,18 @@ class Order:
 
 def script(sources: Sequence[Source], boundary: str, *, sudo: bool) -> bytes:
     """The whole script for these sources."""
+    head = f"VFP_B={boundary} VFP_SUDO={int(sudo)} VFP_PASS=user VFP_ONLY=\n"
+    # Root needs the text a second time; without sudo it goes over the wire just as it is.
+    text = f'{head}VFP_BODY={shlex.quote(body(sources))}\neval "$VFP_BODY"\n' if sudo else head + body(sources)
+    return text.encode()
+
+
+def body(sources: Sequence[Source]) -> str:
+    """The functions and the plan. What stands before it in the script sets the variables that gather.sh names."""
     functions = "".join(
         line for line in _FUNCTIONS.read_text().splitlines(keepends=True) if not line.lstrip().startswith("#")
     )
-    body = functions + "\n".join(["begin", *_plan(sources), "finish", ""])
-    head = f"VFP_B={boundary} VFP_SUDO={int(sudo)} VFP_PASS=user VFP_ONLY=\n"
-    # Root needs the text a second time; without sudo it goes over the wire just as it is.
-    text = f'{head}VFP_BODY={shlex.quote(body)}\neval "$VFP_BODY"\n' if sudo else head + body
-    return text.encode()
+    return functions + "\n".join(["begin", *_plan(sources), "finish", ""])
 
 
 def _plan(sources: Sequence[Source]) -> list[str]:
@@ -165,7 +170,7 @@ class Gathers:
 
     def __init__(self, orders: Sequence[Order], folder: Folder | None, deadline_s: float = DEADLINE_S) -> None:
         """Begin them. Bundles are saved into `folder` under the names in the orders."""
-        self._connections: list[Connection] = []
+        self._connections: set[Connection] = set()
         self._given_up = False
         self._pool = ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="gather")
         self._folder, self._deadline_s = folder, deadline_s
@@ -182,6 +187,17 @@ class Gathers:
         """The bundle of the order with this file; waits for it. Raises what its gather raised, the same every time."""
         return self._futures[file].result()
 
+    def each(self) -> Iterator[tuple[str, Bundle | CouldNotLook]]:
+        """Every order's file with its bundle, or with why there is none, as they come in; nothing of it is kept."""
+        files = {future: file for file, future in self._futures.items()}
+        self._futures.clear()
+        for future in as_completed(files):
+            file = files.pop(future)
+            try:
+                yield file, future.result()
+            except CouldNotLook as problem:
+                yield file, problem
+
     def close(self) -> None:
         """Give up what has not begun, and hang up on what is under way."""
         self._given_up = True
@@ -190,15 +206,21 @@ class Gathers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _gather(self, order: Order) -> Bundle:
-        bundle = gather(order, self._deadline_s, self._opened)
+        mine: list[Connection] = []
+
+        def opened(connection: Connection) -> None:
+            mine.append(connection)
+            self._connections.add(connection)
+            if self._given_up:
+                connection.close()
+
+        try:
+            bundle = gather(order, self._deadline_s, opened)
+        finally:
+            self._connections.difference_update(mine)
         if self._folder is not None:
             self._folder.add(order.file, bundle.packed())
         return bundle
-
-    def _opened(self, connection: Connection) -> None:
-        self._connections.append(connection)
-        if self._given_up:
-            connection.close()
 
 
 def gather_all(orders: Sequence[Order], folder: Folder | None, deadline_s: float = DEADLINE_S) -> Gathers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from checks.bundle import Bundle
 from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
 from checks.gather import Gathers, Order, gather_all
+from checks.offline.stored import StoredBundles
 from checks.outcome import CouldNotLook
 from inventory.loading import Selection
 from inventory.model import Inventory
@@ -17,6 +19,8 @@ from reports.run_folder import RunFolder
 
 SELECTION = pytest.StashKey[Selection]()
 """What this run looks at; there only when an inventory was given."""
+BUNDLES = pytest.StashKey[Path]()
+"""The folder whose bundles are judged; there only when no machine may be contacted."""
 
 Role = Literal["host", "guest"]
 Who = tuple[Role, str]
@@ -32,12 +36,16 @@ def parameters(item: pytest.Item) -> dict[str, Any]:
 class Machines:
     """Bundles and facts by machine. A read that failed is raised again for everyone who needs it."""
 
-    def __init__(self, inventory: Inventory, needed: Iterable[Who], folder: RunFolder | None) -> None:
-        """Begin all gathers."""
+    def __init__(
+        self, inventory: Inventory, needed: Iterable[Who], folder: RunFolder | None, bundles: Path | None = None
+    ) -> None:
+        """Begin all gathers; where a folder of bundles is given, none."""
         self._inventory = inventory
         self._facts: dict[tuple[Who, str], Any] = {}
         orders = [self._order(who) for who in dict.fromkeys(needed)]
-        self._gathers: Gathers = gather_all(orders, folder)
+        self._gathers: Gathers | StoredBundles = (
+            gather_all(orders, folder) if bundles is None else StoredBundles(bundles, folder)
+        )
 
     def _order(self, who: Who) -> Order:
         role, name = who

@@ -10,23 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from checks.machines import SELECTION, parameters
+from checks.machines import BUNDLES, SELECTION, parameters
 from checks.outcome import collected_advice
 from checks.sentences import shorten
 from inventory.loading import InventoryError, load, select
 
-pytest_plugins = ["checks.fixtures"]
+pytest_plugins = ["checks.fixtures", "checks.waivers"]
 _UNANSWERED = pytest.StashKey[str]()
 # Stands in for a machine where the selection has none of that role; such items are dropped after collection.
 _NOBODY = "(no machine)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--inventory`, `--only` and `--advice-is-broken`."""
+    """`--inventory`, `--only`, `--bundles` and `--advice-is-broken`."""
     group = parser.getgroup("vfproof")
     group.addoption("--inventory", metavar="FILE", help="what must be true: hosts, guests and observers (YAML)")
     group.addoption(
         "--only", action="append", default=[], metavar="NAME", help="check just this host or guest; may be repeated"
+    )
+    group.addoption(
+        "--bundles", metavar="DIR", help="judge the bundles and sosreports in this folder; no machine is contacted"
     )
     group.addoption("--advice-is-broken", action="store_true", help="what deserves attention counts as broken")
 
@@ -37,12 +40,25 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("inventory") is None:
         if config.getoption("only"):
             raise pytest.UsageError("--only: needs --inventory FILE")
+        if config.getoption("bundles"):
+            raise pytest.UsageError("--bundles: needs --inventory FILE")
         return
+    _take_bundles(config)
     path = config.invocation_params.dir / Path(config.getoption("inventory")).expanduser()
     try:
         config.stash[SELECTION] = select(load(path), config.getoption("only"))
     except InventoryError as error:
         raise pytest.UsageError(*str(error).splitlines()) from None
+
+
+def _take_bundles(config: pytest.Config) -> None:
+    """Where the run's bundles lie, when it is to contact nobody. Raises UsageError."""
+    if (given := config.getoption("bundles")) is None:
+        return
+    folder = config.invocation_params.dir / Path(given).expanduser()
+    if not folder.is_dir():
+        raise pytest.UsageError(f"--bundles: there is no folder {given}; './vfproof gather -o {given}' makes one")
+    config.stash[BUNDLES] = folder
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

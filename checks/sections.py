@@ -34,6 +34,7 @@ class _Reader:
     closed: list[tuple[int, str]] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
     whole: bool = False
+    again: set[int] = field(default_factory=set)
 
 
 def read_sections(sections: Iterable[Section], sources: tuple[Source, ...] | None) -> Contents:
@@ -89,6 +90,9 @@ def _read_remark(reader: _Reader, section: Section) -> None:
 
 def _forget_refusals(reader: _Reader, number: int) -> None:
     """Root reads a source once more: what was denied the first time says nothing now."""
+    if number in reader.again:  # the gather says it once; a thousand times would take its time
+        return
+    reader.again.add(number)
     reader.closed = [item for item in reader.closed if item[0] != number]
     reader.contents.unread.pop(number, None)
     source = reader.sources[number] if reader.sources and number < len(reader.sources) else None

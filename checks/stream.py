@@ -1,11 +1,14 @@
 """The bundle's format: an envelope that the controller wrote, and the bytes that a host answered.
 
-A file is gzip of one line of JSON (the envelope) followed by the answer. The answer is a row of sections
+A file is one line of JSON (the envelope) followed by the answer, in gzip or plain. The answer is a row of sections
 
     \\n<boundary> <tag> <number>\\n<payload>
 
 with a boundary of 128 random bits that the controller chose for this run, so that no text of the host can forge a
-section. Tags, with the number of their source (0 where there is none):
+section. The script for hosts that nobody may log into (checks/offline/script.py) makes envelope and boundary itself,
+when it runs; such an envelope names no machine (null), as the name of the file does.
+
+Tags, with the number of their source (0 where there is none):
 
     hello             the answer begins; what stands before it is noise of a login shell
     list lines err    NUL-separated paths; `grep -aH` over them; what grep complained, and its exit status
@@ -27,6 +30,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
+import stat
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +47,13 @@ from checks.source import Source
 FORMAT_VERSION = 1
 MAX_BYTES = 128 * 1024 * 1024
 _MAX_ENVELOPE = 1024 * 1024
-_MAGIC = "vfproof-bundle"
+_MAX_SECTIONS = 100_000  # a host with 500 VFs has a few thousand
+_MAX_SOURCES = 5_000
+_LONGEST_NAME = 255
+_CHUNK = 1024 * 1024
+_BOUNDARY = re.compile(r"[0-9a-f]{32}")
+_GZIP = b"\x1f\x8b"
+MAGIC = "vfproof-bundle"
 
 
 class NotABundle(CouldNotLook):
@@ -51,7 +62,10 @@ class NotABundle(CouldNotLook):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the controller knows of a gather. `sources` None means that everything was looked for (bundles of tests)."""
+    """What the controller knows of a gather. `sources` None means that everything was looked for (bundles of tests).
+
+    `machine` is empty when nobody named it: the script that an administrator runs does not know the inventory.
+    """
 
     machine: str
     taken_at: datetime
@@ -69,7 +83,9 @@ def parse(envelope: Envelope, raw: bytes) -> Contents:
 
 
 def _split(boundary: bytes, raw: bytes) -> Iterator[Section]:
-    noise, *chunks = raw.split(b"\n" + boundary + b" ")
+    noise, *chunks = raw.split(b"\n" + boundary + b" ", _MAX_SECTIONS + 1)
+    if len(chunks) > _MAX_SECTIONS:
+        raise Malformed(f"it has more than {_MAX_SECTIONS} sections")
     if not chunks or not chunks[0].startswith(b"hello"):
         start = as_text((noise.strip() or raw.strip())[:200]) or "nothing at all"
         raise Malformed(f"it begins with {start!r}")
@@ -116,18 +132,18 @@ def _item(name: str, tag: str, out: bytes, err: bytes, rc: int) -> list[tuple[st
     return [("item", name.encode()), (tag, out), ("err", err + f"\nrc {rc}".encode())]
 
 
-def write_file(path: Path, envelope: Envelope, raw: bytes) -> None:
+def write_file(path: Path, packed: bytes) -> None:
     """Write a bundle, mode 0600."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(to_bytes(envelope, raw))
+        file.write(packed)
 
 
 def to_bytes(envelope: Envelope, raw: bytes) -> bytes:
     """The bundle as it lies in a file."""
     head = {
-        _MAGIC: envelope.format_version,
-        "machine": envelope.machine,
+        MAGIC: envelope.format_version,
+        "machine": envelope.machine or None,
         "taken_at": envelope.taken_at.isoformat(),
         "boundary": envelope.boundary,
         "sources": None if envelope.sources is None else [source_to_json(source) for source in envelope.sources],
@@ -138,8 +154,10 @@ def to_bytes(envelope: Envelope, raw: bytes) -> bytes:
 def read_file(path: Path) -> tuple[Envelope, bytes]:
     """Read a bundle. Raises NotABundle, whatever the file holds."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(MAX_BYTES + 1)
+        # A named pipe would let this program wait for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            ordinary = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            packed = file.read(MAX_BYTES + 1) if ordinary else b""
         return from_bytes(packed)
     except OSError as error:
         raise NotABundle(f"{path}: cannot be read: {error.strerror}") from None
@@ -148,19 +166,40 @@ def read_file(path: Path) -> tuple[Envelope, bytes]:
 
 
 def from_bytes(packed: bytes) -> tuple[Envelope, bytes]:
-    """Take a bundle's file apart. Raises Malformed."""
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    try:
-        # Bounded: a few kilobytes of gzip can claim terabytes.
-        plain = unpacker.decompress(packed, MAX_BYTES)
-    except zlib.error as error:
-        raise Malformed(f"not gzip ({error})") from None
-    if not unpacker.eof or unpacker.unused_data:
-        raise Malformed("cut short, or larger than any bundle")
+    """Take a bundle's file apart, gzip or plain. Raises Malformed."""
+    if not packed:
+        raise Malformed("it is empty, or no ordinary file")
+    plain = _unpacked(packed) if packed.startswith(_GZIP) else packed
+    if len(plain) > MAX_BYTES:
+        raise Malformed("larger than any bundle")
+    if not plain.lstrip()[:1] == b"{":
+        raise Malformed("neither gzip nor an envelope in plain text")
     head, newline, raw = plain.partition(b"\n")
     if not newline or len(head) > _MAX_ENVELOPE:
         raise Malformed("it has no envelope")
     return _envelope(head), raw
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The plain bytes, piece by piece and bounded: a few kilobytes of gzip can claim terabytes."""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    plain = bytearray()
+    try:
+        while not unpacker.eof and len(plain) <= MAX_BYTES:
+            piece = unpacker.decompress(packed, _CHUNK)
+            packed = unpacker.unconsumed_tail
+            plain += piece
+            if not piece and not packed:
+                break
+    except zlib.error as error:
+        raise Malformed(f"its gzip is damaged ({str(error).rpartition(': ')[2]})") from None
+    if len(plain) > MAX_BYTES:
+        raise Malformed("larger than any bundle")
+    if not unpacker.eof:
+        raise Malformed("cut short")
+    if unpacker.unused_data:
+        raise Malformed("something stands behind its end")
+    return bytes(plain)
 
 
 def _envelope(head: bytes) -> Envelope:
@@ -168,23 +207,45 @@ def _envelope(head: bytes) -> Envelope:
         value: Any = json.loads(head)
     except (ValueError, RecursionError):
         raise Malformed("its envelope is not JSON") from None
-    if not isinstance(value, dict) or _MAGIC not in value:
+    if not isinstance(value, dict) or MAGIC not in value:
         raise Malformed("its envelope is another program's")
-    if value[_MAGIC] != FORMAT_VERSION:
-        raise Malformed(f"its format is {value[_MAGIC]!r}, and this program knows format {FORMAT_VERSION}")
+    if value[MAGIC] != FORMAT_VERSION:
+        version = f"{value[MAGIC]!r}"[:40]
+        raise Malformed(f"its format is {version}, and this program knows format {FORMAT_VERSION}")
     try:
-        sources = value["sources"]
+        machine, sources = value["machine"], value["sources"]
         return Envelope(
-            machine=_string(value["machine"]),
-            taken_at=datetime.fromisoformat(_string(value["taken_at"])),
-            boundary=_string(value["boundary"]),
-            sources=None if sources is None else tuple(source_from_json(item) for item in sources),
+            machine="" if machine is None else _name(machine),
+            taken_at=_moment(value["taken_at"]),
+            boundary=_boundary(value["boundary"]),
+            sources=None if sources is None else _sources(sources),
         )
     except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise Malformed(f"its envelope is damaged ({error})") from None
+        raise Malformed(f"its envelope is damaged ({str(error)[:200]})") from None
 
 
-def _string(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a string is wanted")
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or not value.isprintable():
+        raise ValueError("a machine's name is wanted")
     return value
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise TypeError("a time is wanted")
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("its time has no zone")
+    return moment
+
+
+def _boundary(value: object) -> str:
+    if not isinstance(value, str) or not _BOUNDARY.fullmatch(value):
+        raise ValueError("a boundary of 32 hex digits is wanted")
+    return value
+
+
+def _sources(value: object) -> tuple[Source, ...]:
+    if not isinstance(value, list) or len(value) > _MAX_SOURCES:
+        raise ValueError("a list of sources is wanted")
+    return tuple(source_from_json(item) for item in value)

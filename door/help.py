@@ -72,6 +72,24 @@ inventory. Without names, all of them. The report goes to reports/runs/<time>/re
 
 {EXIT_STATUSES}
 """,
+    "anonymise": """\
+./vfproof anonymise BUNDLE ... -o DIR [-i FILE]
+
+Writes the bundles once more, with which nobody can tell whose they are, and which are judged alike: host and user
+names, MACs (their vendor's half stays), IPv4 and IPv6 addresses, UUIDs, serial numbers and SSH keys are replaced, the
+same ones by the same ones in all bundles of one call. Look at the result before you send it away: texts may tell more.
+
+  -i FILE    the inventory, written into DIR as inventory.yaml with the same replacements, so that
+             ./vfproof check -i DIR/inventory.yaml --bundles DIR judges as before
+  -o DIR     where they go; it must be new or empty
+
+  ./vfproof anonymise bundles/*.vfb.gz -i inventory.yaml -o to-share
+
+Exit status:
+  0  all of them were written
+  4  the command line or the inventory cannot be used, or a file is no bundle
+  130  interrupted
+""",
     "gather": """\
 ./vfproof gather [-i FILE] [HOST|GUEST ...] [-o DIR]
 ./vfproof gather --script host|guest >vfproof-gather.sh

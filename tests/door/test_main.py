@@ -40,7 +40,7 @@ def test_the_overview_names_every_command_and_status(words: list[str], capsys: p
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["chekc"], "there is no command 'chekc'; did you mean 'check'? the commands are demo, check, drill"),
+        (["chekc"], "there is no command 'chekc'; did you mean 'check'? the commands are demo, check"),
         (["compare", "a", "b"], "compare: not yet: comes with before-and-after comparison\n"),
         (["check", "-i", "/no/such.yaml"], "/no/such.yaml: there is no such file"),
         (["drill", "-i"], "-i needs the name of an inventory file after it"),

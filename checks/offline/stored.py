@@ -1,0 +1,72 @@
+"""Bundles that lie in a folder, in place of live gathers: no machine is contacted.
+
+A machine's answer is a file of its name in the folder: `NAME.vfb.gz` or `NAME.vfb` (a bundle), or a sosreport.
+Whatever is wrong with it is one sentence, and the machine could not be looked at.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from checks.bundle import Bundle
+from checks.gather import Folder, Order
+from checks.outcome import CouldNotLook
+
+BUNDLE_ENDS = (".vfb.gz", ".vfb")
+
+
+class NoBundle(CouldNotLook):
+    """Nothing of this machine lies in the folder, or more than one thing does."""
+
+
+class StoredBundles:
+    """Answers as `checks.gather.Gathers` does. A bundle is read when it is first asked for, and kept."""
+
+    def __init__(self, directory: Path, folder: Folder | None) -> None:
+        """`folder` is where copies go, as evidence of the run."""
+        self._directory = directory
+        self._folder = folder
+        self._orders: dict[str, Order] = {}
+        self._found: dict[str, Bundle | CouldNotLook] = {}
+
+    def begin(self, order: Order) -> None:
+        """Remember which machine the file is about."""
+        self._orders.setdefault(order.file, order)
+
+    def bundle(self, file: str) -> Bundle:
+        """The machine's bundle. Raises CouldNotLook, the same every time."""
+        if file not in self._found:
+            try:
+                self._found[file] = self._load(self._orders[file])
+            except CouldNotLook as problem:
+                self._found[file] = problem
+        found = self._found[file]
+        if isinstance(found, CouldNotLook):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _load(self, order: Order) -> Bundle:
+        bundle = read_one(self._directory, order)
+        if self._folder is not None:
+            self._folder.add(order.file, bundle.packed())
+        return bundle
+
+
+def read_one(directory: Path, order: Order) -> Bundle:
+    """What the folder holds of one machine. Raises NoBundle, NotABundle."""
+    there = [path for end in BUNDLE_ENDS if (path := directory / f"{order.name}{end}").exists()]
+    if len(there) > 1:
+        names = " and ".join(path.name for path in there)
+        raise NoBundle(f"{order.name}: {directory} holds {names}; keep the one that counts")
+    if there:
+        try:
+            return Bundle.load(there[0], order.name)
+        except CouldNotLook as problem:
+            raise type(problem)(f"{order.name}: {problem}") from None
+    raise NoBundle(
+        f"{order.name}: no bundle of it in {directory}; './vfproof gather {order.name} -o {directory}' makes "
+        f"{order.name}.vfb.gz, and './vfproof gather --script host' the script for a host that nobody may log into"
+    )
