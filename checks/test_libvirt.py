@@ -12,9 +12,14 @@ import pytest
 
 from checks.facts.libvirt import Domain
 from checks.facts.pci import Pf
-from checks.handed_vfs import locate
+from checks.handed_vfs import HandedVf, handed_vfs, locate
 from checks.linux.domain_xml import Definition, Interface
-from checks.outcome import advise
+from checks.linux.pci_address import decimal_taken_for_hex
+from checks.outcome import CouldNotLook, advise
+from checks.promised_vfs import called, pooled, skip_without, versions
+from inventory import model
+
+_NO_MAC = "00:00:00:00:00:00"
 
 
 def test_every_handed_out_device_is_a_vf(host_name: str, domains: tuple[Domain, ...], pfs: tuple[Pf, ...]) -> None:
@@ -23,18 +28,18 @@ def test_every_handed_out_device_is_a_vf(host_name: str, domains: tuple[Domain, 
     Why: a domain whose VF is not there does not start, and one that takes the PF itself takes the port from all others.
     Fix: put the address of a VF into <source> (`ls -l /sys/bus/pci/devices/*/virtfn*`), slot and function in hex.
     """
-    _skip_without(domains)
+    skip_without(domains)
     physical = {pf.address: pf for pf in pfs}
     wrong = []
-    for domain, kind, definition in _versions(domains):
+    for domain, kind, definition in versions(domains):
         for one in definition.hostdevs:
             if one.source is None:
-                wrong.append(f"domain {domain.name} ({kind}): {_called(one)} names no PCI address of the host")
+                wrong.append(f"domain {domain.name} ({kind}): {called(one)} names no PCI address of the host")
             elif one.source in physical:
                 name = physical[one.source].netdev or "a PF"
                 wrong.append(f"domain {domain.name} ({kind}): {one.source} is {name} itself, not one of its VFs")
             elif locate(one.source, pfs) is None:
-                wrong.append(f"domain {domain.name} ({kind}): there is no VF at {one.source}")
+                wrong.append(f"domain {domain.name} ({kind}): there is no VF at {one.source}{_meant(one.source, pfs)}")
     assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))}"
 
 
@@ -45,7 +50,7 @@ def test_no_vf_is_promised_twice(host_name: str, domains: tuple[Domain, ...]) ->
     the next reboot, when the order differs.
     Fix: give one of the domains another VF.
     """
-    _skip_without(domains)
+    skip_without(domains)
     claims: dict[str, dict[str, bool]] = defaultdict(dict)
     for domain in domains:
         for definition in filter(None, (domain.stored, domain.live)):
@@ -61,7 +66,7 @@ def test_no_vf_is_promised_twice(host_name: str, domains: tuple[Domain, ...]) ->
             advise(f"{host_name}: {text}; only one of them can run")
     doubled += [
         f"domain {domain.name} ({kind}) asks for {address} twice"
-        for domain, kind, definition in _versions(domains)
+        for domain, kind, definition in versions(domains)
         for address in _repeated(definition.host_addresses)
     ]
     assert not doubled, f"{host_name}: {'; '.join(doubled)}"
@@ -72,14 +77,25 @@ def test_every_handed_out_vf_is_spelled_out(host_name: str, domains: tuple[Domai
 
     Why: without a MAC the guest gets a random one at each start, without an address its NIC may change its name, and
     with managed='no' the domain does not start unless somebody has bound the VF to vfio-pci before.
-    Fix: write <mac address=.../> and <address type='pci' .../> into the <interface>, and managed='yes'.
+    Fix: write <mac address=.../> and <address type='pci' .../> into the <interface>, and managed='yes'; make a plain
+    <hostdev> of a VF an <interface type='hostdev'>, the only form in which libvirt sets MAC and VLAN.
     """
-    _skip_without(domains)
+    skip_without(domains)
     wrong = []
-    for domain, kind, definition in _versions(domains):
+    for domain, kind, definition in versions(domains):
         for one in definition.hostdevs:
             lacking = list(_lacking(one, pfs))
-            wrong += [f"domain {domain.name} ({kind}): {_called(one)} {reason}" for reason in lacking]
+            wrong += [f"domain {domain.name} ({kind}): {called(one)} {reason}" for reason in lacking]
+        for device in definition.host_devices:
+            if (found := locate(device.source, pfs)) is None:
+                continue
+            text = (
+                f"domain {domain.name} ({kind}): VF {device.source} is a plain <hostdev>, for which libvirt sets no MAC"
+            )
+            if found[1].admin_mac == _NO_MAC:
+                wrong.append(f"{text}, and its PF has none for it")
+            else:
+                advise(f"{host_name}: {text} and no VLAN")
     assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))}"
 
 
@@ -89,7 +105,7 @@ def test_every_mac_is_given_once(host_name: str, domains: tuple[Domain, ...]) ->
     Why: domains that were made by copying XML keep its MACs; two of them in one network take each other's traffic.
     Fix: give each <interface> its own <mac>.
     """
-    _skip_without(domains)
+    skip_without(domains)
     holders: dict[str, list[tuple[str, bool]]] = defaultdict(list)
     for domain in domains:
         for one in domain.current.interfaces:
@@ -106,6 +122,36 @@ def test_every_mac_is_given_once(host_name: str, domains: tuple[Domain, ...]) ->
     assert not wrong, f"{host_name}: {'; '.join(wrong)}"
 
 
+def test_vfs_are_set_as_their_domains_say(
+    host_name: str, inventory: model.Inventory, domains: tuple[Domain, ...], pfs: tuple[Pf, ...]
+) -> None:
+    """Every VF of a running domain has on its PF the MAC and VLAN of the domain's XML.
+
+    Why: the PF drops what a VF sends from another MAC than the one it was given; in another VLAN the guest reaches
+    nobody. Somebody changed it after libvirt had set it, or it was set while the PF was down.
+    Fix: `ip link set PF vf INDEX mac MAC vlan ID`, or start the domain again; and find out what else sets it.
+    """
+    skip_without(domains)
+    # What the inventory says of a guest's VFs has statements of its own, one row per guest.
+    elsewhere = {
+        guest.domain or name
+        for name, guest in inventory.guests.items()
+        if guest.host == host_name and any(nic.pf for nic in guest.nics.values())
+    }
+    judged = [one for one in domains if one.live is not None and one.live.hostdevs and one.name not in elsewhere]
+    if not judged:
+        pytest.skip("the inventory describes every running domain with VFs, so they are judged by guest")
+    wrong, unknown = [], []
+    for domain in judged:
+        for one in handed_vfs(domain.current, pfs):
+            wrong += [f"domain {domain.name}: {one} {fault}" for fault in _set_otherwise(one)]
+            if one.interface.mac and one.vf.admin_mac is None:
+                unknown.append(f"{one} ({one.pf.incomplete or 'its driver does not report it'})")
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} ('ip -d -j link show')"
+    if unknown:
+        raise CouldNotLook(f"{host_name}: the PF's MAC is not known for {', '.join(unknown)}")
+
+
 def test_running_domains_keep_their_vfs_at_the_next_start(host_name: str, domains: tuple[Domain, ...]) -> None:
     """Every running domain has the VFs that are stored for its next start.
 
@@ -113,14 +159,14 @@ def test_running_domains_keep_their_vfs_at_the_next_start(host_name: str, domain
     at the next start, mostly after an outage.
     Fix: `virsh dumpxml NAME` against `virsh dumpxml --inactive NAME`; correct the one that is wrong.
     """
-    _skip_without(domains)
+    skip_without(domains)
     for domain in domains:
         if domain.live is None:
             continue
         if domain.stored is None:
             advise(f"{host_name}: domain {domain.name} is transient: nothing is stored for its next start")
             continue
-        live, stored = _promises(domain.live, _pooled(domain)), _promises(domain.stored, set())
+        live, stored = _promises(domain.live, pooled(domain)), _promises(domain.stored, set())
         only_live, only_stored = (", ".join(sorted(one)) or "none" for one in (live - stored, stored - live))
         if live != stored:
             advise(f"{host_name}: domain {domain.name} runs with {only_live}, but stored is {only_stored}")
@@ -128,21 +174,12 @@ def test_running_domains_keep_their_vfs_at_the_next_start(host_name: str, domain
     assert not lost, f"{host_name}: {', '.join(lost)} run with VFs, but are stored without any"
 
 
-def _skip_without(domains: tuple[Domain, ...]) -> None:
-    if not any(domain.current.host_addresses or domain.current.hostdevs for domain in domains):
-        pytest.skip("no libvirt domain of this host takes a PCI device")
-
-
-def _versions(domains: tuple[Domain, ...]) -> Iterator[tuple[Domain, str, Definition]]:
-    for domain in domains:
-        if domain.live is not None:
-            yield domain, "running", domain.live
-        if domain.stored is not None:
-            yield domain, "stored", domain.stored
-
-
-def _called(one: Interface) -> str:
-    return f"interface {one.mac or one.source or 'without a MAC'}"
+def _meant(address: str, pfs: tuple[Pf, ...]) -> str:
+    """The usual slip: `virsh nodedev-dumpxml` prints <slot>17</slot> in decimal, and the domain's XML is in hex."""
+    for other in decimal_taken_for_hex(address):
+        if locate(other, pfs) is not None:
+            return f", but one at {other}: 'virsh nodedev-dumpxml' prints bus and slot in decimal, the domain takes hex"
+    return ""
 
 
 def _repeated(addresses: tuple[str, ...]) -> list[str]:
@@ -154,9 +191,22 @@ def _lacking(one: Interface, pfs: tuple[Pf, ...]) -> Iterator[str]:
         yield "has no <mac>"
     if one.place is None:
         yield "has no guest <address>"
+    if one.legacy_driver:
+        yield f"has <driver name='{one.legacy_driver}'/>, which was before VFIO and does not start"
+    if len(one.vlans) > 1:
+        yield f"has VLANs {list(one.vlans)}: a VF takes one (libvirt: 'vlan trunking is not supported')"
     found = locate(one.source, pfs) if one.source else None
     if not one.managed and found is not None and found[1].driver != "vfio-pci":
         yield f"has managed='no', and its VF {one.source} is bound to {found[1].driver or 'no driver'}, not to vfio-pci"
+
+
+def _set_otherwise(one: HandedVf) -> Iterator[str]:
+    mac, vlan = one.interface.mac, one.interface.vlans[0] if one.interface.vlans else 0
+    if mac and one.vf.admin_mac not in (None, mac):
+        found = "none" if one.vf.admin_mac == _NO_MAC else one.vf.admin_mac
+        yield f"has MAC {mac} in the XML, but the PF has {found} for it"
+    if one.vf.vlan not in (None, vlan):
+        yield f"has VLAN {vlan or 'none'} in the XML, but the PF has {one.vf.vlan or 'none'}"
 
 
 def _promises(definition: Definition, pooled: set[str | None]) -> set[str]:
@@ -165,12 +215,7 @@ def _promises(definition: Definition, pooled: set[str | None]) -> set[str]:
     return handed | {f"plain device {one.source}" for one in definition.host_devices}
 
 
-def _pooled(domain: Domain) -> set[str | None]:
-    """MACs of stored interfaces that take a VF out of a network's pool: which one is only known while it runs."""
-    return {one.mac for one in domain.stored.interfaces if one.network} if domain.stored else set()
-
-
 def _loses_its_vfs(domain: Domain) -> bool:
     if domain.live is None or domain.stored is None or domain.stored.hostdevs:
         return False
-    return any(one.mac not in _pooled(domain) for one in domain.live.hostdevs)
+    return any(one.mac not in pooled(domain) for one in domain.live.hostdevs)

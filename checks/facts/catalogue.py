@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checks.facts import bonds, boot_parameters, iommu, libvirt, nics, pci, system, udev
+from checks.facts import (
+    bonds,
+    boot_parameters,
+    iommu,
+    libvirt,
+    libvirt_start,
+    managed_nics,
+    networks,
+    nics,
+    pci,
+    system,
+    udev,
+)
 from checks.source import Source
 
 
@@ -13,6 +25,16 @@ def _joined(*parts: Iterable[Source]) -> tuple[Source, ...]:
 
 
 HOST_SOURCES = _joined(
-    system.SOURCES, iommu.SOURCES, boot_parameters.SOURCES, pci.SOURCES, udev.SOURCES, libvirt.SOURCES
+    system.SOURCES,
+    iommu.SOURCES,
+    boot_parameters.SOURCES,
+    pci.SOURCES,
+    udev.SOURCES,
+    libvirt.SOURCES,
+    networks.SOURCES,
+    libvirt_start.SOURCES,
+    managed_nics.SOURCES,
+    nics.SOURCES,
+    bonds.SOURCES,
 )
 GUEST_SOURCES = _joined(system.SOURCES, nics.SOURCES, bonds.SOURCES)

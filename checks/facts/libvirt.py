@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checks.bundle import Bundle, UnexpectedOutput
-from checks.linux.domain_xml import KEEP, Definition, DomainXml, DomainXmlError, read
+from checks.facts.known import attempt
+from checks.linux.domain_xml import KEEP, Definition, DomainXml, read
+from checks.linux.libvirt_xml import LibvirtXmlError
 from checks.linux.nic_names import Layout
 from checks.outcome import CouldNotLook
 from checks.source import Command, File, Names, Source
 
 _STORED = "/etc/libvirt/qemu"
 _RUNNING = "/run/libvirt/qemu"
+_AUTOSTART = "/etc/libvirt/qemu/autostart"
 _LIST = "virsh -c qemu:///system list --all --name"
 _DUMP = "virsh -c qemu:///system dumpxml"
 _DUMP_STORED = "virsh -c qemu:///system dumpxml --inactive"
@@ -22,6 +25,7 @@ _DUMP_STORED = "virsh -c qemu:///system dumpxml --inactive"
 SOURCES: tuple[Source, ...] = (
     Names(_STORED),
     Names(_RUNNING),
+    Names(_AUTOSTART),
     File(f"{_STORED}/*.xml", keep=KEEP),
     File(f"{_RUNNING}/*.xml", keep=KEEP),
     Command(_LIST),
@@ -35,12 +39,20 @@ class Domain:
     """A guest as libvirt knows it. `stored` is None for a transient one, `live` for one that does not run.
 
     `state`: libvirt's word (running, paused, ...) as far as it can be read; "shut off" when it does not run.
+    `autostart`: libvirt starts it by itself; None where that cannot be read.
     """
 
     name: str
     state: str
     stored: Definition | None = None
     live: Definition | None = None
+    autostart: bool | None = None
+
+    @property
+    def versions(self) -> tuple[tuple[str, Definition], ...]:
+        """What runs and what is stored, each with its word for a person."""
+        both = (("running", self.live), ("stored", self.stored))
+        return tuple((kind, definition) for kind, definition in both if definition is not None)
 
     @property
     def running(self) -> bool:
@@ -83,7 +95,7 @@ def _from_files(bundle: Bundle) -> tuple[Domain, ...]:
         return ()
     stored = [_read(bundle, text, path) for path, text in bundle.texts(f"{_STORED}/*.xml").items()]
     running = [_read(bundle, text, path) for path, text in bundle.texts(f"{_RUNNING}/*.xml").items()]
-    return _joined(stored, running)
+    return _joined(bundle, stored, running)
 
 
 def _from_virsh(bundle: Bundle) -> tuple[Domain, ...]:
@@ -91,19 +103,24 @@ def _from_virsh(bundle: Bundle) -> tuple[Domain, ...]:
         raise CouldNotLook(f"{bundle.machine}: there is no 'virsh' program")
     found = [_read(bundle, text, f"'{_DUMP} {name}'") for name, text in bundle.outputs(_DUMP).items()]
     stored = [_read(bundle, text, f"'{_DUMP_STORED} {name}'") for name, text in bundle.outputs(_DUMP_STORED).items()]
-    return _joined(stored, [one for one in found if one.has_id])
+    return _joined(bundle, stored, [one for one in found if one.has_id])
 
 
 def _read(bundle: Bundle, text: str, where: str) -> DomainXml:
     try:
         return read(text)
-    except DomainXmlError as error:
+    except LibvirtXmlError as error:
         raise UnexpectedOutput(f"{bundle.machine}: {where}: {error}") from None
 
 
-def _joined(stored: list[DomainXml], running: list[DomainXml]) -> tuple[Domain, ...]:
+def _joined(bundle: Bundle, stored: list[DomainXml], running: list[DomainXml]) -> tuple[Domain, ...]:
     defined = {one.name: one.definition for one in stored}
     live = {one.name: one for one in running}
-    off = [Domain(name, "shut off", stored=defined[name]) for name in defined.keys() - live.keys()]
-    on = [Domain(one.name, one.state or "running", defined.get(one.name), one.definition) for one in live.values()]
-    return tuple(sorted(on + off, key=lambda domain: domain.name))
+    links = attempt(lambda: bundle.names(_AUTOSTART) or ())
+    found = []
+    for name in sorted(defined.keys() | live.keys()):
+        by_itself = None if isinstance(links, CouldNotLook) else f"{name}.xml" in links
+        one = live.get(name)
+        state = "shut off" if one is None else one.state or "running"
+        found.append(Domain(name, state, defined.get(name), one.definition if one else None, by_itself))
+    return tuple(found)

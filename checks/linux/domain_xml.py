@@ -9,26 +9,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml.ElementTree import fromstring
-
+from checks.linux.libvirt_xml import LibvirtXmlError, inner, name_of, number, pci_numbers, pci_text, tree, vlans
 from checks.linux.nic_names import Controller, Layout, Place
 
 # Domain XML can hold passwords (graphics, fw_cfg entries, qemu:arg, queries in URLs, metadata), so only lines of these
 # elements leave the host. Libvirt prints one tag a line; an element is kept in all its forms, so the rest is still XML.
+# A <name> counts only where the domain's own stands: two blanks in, four inside a <domstatus>; metadata lies deeper.
 KEEP = (
-    r"^ *<(/?(domstatus|domain|metadata|os|devices|interface|hostdev|controller|vlan|actual|video|model)([ >]|/>)"
-    r"|name>|type |/?source>|source (network|bridge|dev|writeFiltering|startupPolicy)=|/?address[ >]"
-    r"|mac address=|tag id=|acpi index=|teaming )"
+    r"^ *<(/?(domstatus|domain|metadata|os|devices|interface|hostdev|controller|vlan|actual|video|model|memtune)"
+    r"([ >]|/>)|type |/?source>|source (network|bridge|dev|writeFiltering|startupPolicy)=|/?address[ >]"
+    r"|mac address=|tag id=|acpi index=|teaming |(memory|hard_limit) unit=|driver name='(kvm|xen)'/>)"
+    r"|^ ( |   )<name>"
 )
 
-_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,8}|[0-9]{1,9}")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
-
-
-class DomainXmlError(ValueError):
-    """The text is not the XML of a domain, or has values that libvirt never writes."""
+_KIB = {"b": 1 / 1024, "bytes": 1 / 1024, "KB": 1000 / 1024, "k": 1, "KiB": 1, "MB": 1e6 / 1024, "M": 1024, "MiB": 1024}
+_KIB |= {"GB": 1e9 / 1024, "G": 1 << 20, "GiB": 1 << 20, "TB": 1e12 / 1024, "T": 1 << 30, "TiB": 1 << 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,7 @@ class Interface:
 
     `source`: PCI address of the host's VF. `network`: name of the libvirt network (a pool may hand out any of its VFs).
     `place`: where it sits in the guest. `managed`: libvirt itself takes the VF from its driver on the host.
+    `legacy_driver`: <driver name='kvm'/> or 'xen', ways of before VFIO.
     """
 
     kind: str
@@ -49,6 +48,7 @@ class Interface:
     network: str | None = None
     model: str | None = None
     teaming: str | None = None
+    legacy_driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,22 @@ class HostDevice:
 
     source: str
     managed: bool
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One version of a domain: as it runs, or as it will start next."""
+    """One version of a domain: as it runs, or as it will start next.
+
+    `occupied`: where in the guest every one of its PCI devices sits. `hard_limit_kib`: of <memtune>.
+    """
 
     interfaces: tuple[Interface, ...]
     host_devices: tuple[HostDevice, ...]
     layout: Layout
+    occupied: tuple[Place, ...] = ()
+    memory_kib: int | None = None
+    hard_limit_kib: int | None = None
 
     @property
     def hostdevs(self) -> tuple[Interface, ...]:
@@ -93,44 +100,10 @@ class DomainXml:
 
 
 def read(text: str) -> DomainXml:
-    """What a <domain>, or the <domstatus> around one, says. Raises DomainXmlError for everything else."""
-    root = _root(text)
-    domain = root if root.tag == "domain" else root.find("domain")
-    if domain is None:
-        raise DomainXmlError(f"<{root.tag[:40]}> holds no domain")
-    return DomainXml(_name(domain), _definition(domain), root.get("state"), has_id=domain.get("id") is not None)
-
-
-def _root(text: str) -> Element:
-    try:
-        root: Element = fromstring(_balanced(text), forbid_dtd=True)
-    except (ParseError, ValueError, LookupError) as error:
-        raise DomainXmlError(f"not the XML of a domain: {str(error)[:120]}") from None
-    if root.tag not in ("domain", "domstatus"):
-        raise DomainXmlError(f"<{root.tag[:40]}> is not a domain")
-    return root
-
-
-def _balanced(text: str) -> str:
-    """The text without closing tags of <source> elements whose opening line stayed on the host."""
-    kept, opened = [], 0
-    for line in text.splitlines():
-        tag = line.strip()
-        if tag.startswith("<source") and not tag.endswith(("/>", "</source>")):
-            opened += 1
-        elif tag == "</source>":
-            if not opened:
-                continue
-            opened -= 1
-        kept.append(line)
-    return "\n".join(kept)
-
-
-def _name(domain: Element) -> str:
-    name = (domain.findtext("name") or "").strip()
-    if not name:
-        raise DomainXmlError("the domain has no name")
-    return name
+    """What a <domain>, or the <domstatus> around one, says. Raises LibvirtXmlError for everything else."""
+    root = tree(text, "domain")
+    domain = inner(root, "domain")
+    return DomainXml(name_of(domain), _definition(domain), root.get("state"), has_id=domain.get("id") is not None)
 
 
 def _definition(domain: Element) -> Definition:
@@ -145,7 +118,28 @@ def _definition(domain: Element) -> Definition:
             controllers=tuple(controllers),
             video=_place(video) if video is not None else None,
         ),
+        occupied=tuple(sorted(_occupied(domain), key=lambda place: (place.bus, place.slot, place.function))),
+        memory_kib=_kib(domain.find("memory")),
+        hard_limit_kib=_kib(domain.find("memtune/hard_limit")),
     )
+
+
+def _occupied(domain: Element) -> Iterator[Place]:
+    """Guest addresses of all devices. Of most devices only the <address> left the host, and stands in <devices>."""
+    for device in domain.iterfind("devices/*"):
+        address = device if device.tag == "address" else device.find("address")
+        if address is not None and (place := _place_at(address)) is not None:
+            yield place
+
+
+def _kib(element: Element | None) -> int | None:
+    """A size in KiB, which libvirt itself writes; the other units are those of hand-written files."""
+    if element is None:
+        return None
+    text, unit = (element.text or "").strip(), element.get("unit", "KiB")
+    if not re.fullmatch(r"[0-9]{1,18}", text) or unit not in _KIB:
+        raise LibvirtXmlError(f"<{element.tag} unit='{unit[:20]}'>{text[:40]} is not a size")
+    return int(int(text) * _KIB[unit])
 
 
 def _interface(element: Element) -> Interface:
@@ -153,18 +147,20 @@ def _interface(element: Element) -> Interface:
     actual = element.find("actual")
     given = actual if actual is not None else element
     source, mac, acpi, model = (element.find(tag) for tag in ("source", "mac", "acpi", "model"))
-    teaming = element.find("teaming")
+    teaming, driver = element.find("teaming"), element.find("driver")
     return Interface(
         kind=given.get("type", ""),
         source=_host_address(given),
         mac=_mac(mac),
-        vlans=_vlans(given) or _vlans(element),
+        vlans=vlans(given) or vlans(element),
         place=_place(element),
         managed=given.get("managed") == "yes",
-        acpi_index=_number(acpi, "index") if acpi is not None else None,
+        acpi_index=number(acpi, "index") if acpi is not None else None,
         network=source.get("network") if source is not None else None,
         model=model.get("type") if model is not None else None,
         teaming=teaming.get("type") if teaming is not None else None,
+        # 'vfio' is what there is anyway, and libvirt ignores it since 10.0.
+        legacy_driver=driver.get("name") if driver is not None and driver.get("name") in ("kvm", "xen") else None,
     )
 
 
@@ -172,11 +168,11 @@ def _host_devices(domain: Element) -> Iterator[HostDevice]:
     for element in domain.iterfind("devices/hostdev"):
         address = _host_address(element) if element.get("type") == "pci" else None
         if address is not None:
-            yield HostDevice(address, managed=element.get("managed") == "yes")
+            yield HostDevice(address, managed=element.get("managed") == "yes", place=_place(element))
 
 
 def _controller(element: Element) -> Controller:
-    return Controller(_number(element, "index"), element.get("model", ""), _place(element))
+    return Controller(number(element, "index"), element.get("model", ""), _place(element))
 
 
 def _host_address(element: Element) -> str | None:
@@ -184,15 +180,18 @@ def _host_address(element: Element) -> str | None:
     address = element.find("source/address")
     if address is None or address.get("type", "pci") != "pci" or address.get("bus") is None:
         return None
-    domain, bus, slot, function = (_number(address, key) for key in ("domain", "bus", "slot", "function"))
-    return f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
+    return pci_text(address)
 
 
 def _place(element: Element) -> Place | None:
     address = element.find("address")
-    if address is None or address.get("type") != "pci":
+    return _place_at(address) if address is not None else None
+
+
+def _place_at(address: Element) -> Place | None:
+    if address.get("type") != "pci":
         return None
-    domain, bus, slot, function = (_number(address, key) for key in ("domain", "bus", "slot", "function"))
+    domain, bus, slot, function = pci_numbers(address)
     return Place(bus, slot, function, multifunction=address.get("multifunction") == "on", domain=domain)
 
 
@@ -201,17 +200,5 @@ def _mac(element: Element | None) -> str | None:
     if text is None:
         return None
     if not _MAC.fullmatch(text.lower()):
-        raise DomainXmlError(f"<mac address='{text[:40]}'/> is not a MAC address")
+        raise LibvirtXmlError(f"<mac address='{text[:40]}'/> is not a MAC address")
     return text.lower()
-
-
-def _vlans(element: Element) -> tuple[int, ...]:
-    return tuple(_number(tag, "id") for tag in element.iterfind("vlan/tag"))
-
-
-def _number(element: Element, key: str) -> int:
-    """An attribute, decimal or hex as libvirt takes it; 0 when it is left out, as libvirt does."""
-    text = element.get(key, "0")
-    if not _NUMBER.fullmatch(text):
-        raise DomainXmlError(f"<{element.tag} {key}='{text[:40]}'> is not a number")
-    return int(text, 16 if text.startswith("0x") else 10)

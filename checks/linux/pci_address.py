@@ -45,3 +45,16 @@ def sort_key(text: str) -> tuple[int, PciAddress, str]:
     """Orders address texts as the bus does; texts that are no address come last."""
     address = PciAddress.parse(text)
     return (1, PciAddress(0, 0), text) if address is None else (0, address, text)
+
+
+def decimal_taken_for_hex(text: str) -> tuple[str, ...]:
+    """The addresses that may be meant where decimal digits were written as hex: 0000:01:10.0 for 0000:01:16.0.
+
+    Of bus and slot, or of the slot alone.
+    """
+    found = re.fullmatch(r"([0-9a-f]{4}):([0-9a-f]{2,3}):([0-9]{2})\.([0-7])", text)
+    if found is None or int(found[3]) > 0x1F:
+        return ()
+    buses = {int(found[2], 16), *([int(found[2])] if found[2].isdecimal() else [])}
+    meant = (f"{found[1]}:{bus:02x}:{int(found[3]):02x}.{found[4]}" for bus in sorted(buses) if bus <= 0xFF)
+    return tuple(one for one in meant if one != text)

@@ -6,7 +6,9 @@ import pytest
 
 from checks import test_libvirt as statements
 from checks.facts import libvirt
-from checks.outcome import collected_advice
+from checks.linux.pci_address import decimal_taken_for_hex
+from checks.outcome import CouldNotLook, collected_advice
+from inventory import model
 from tests.checks.domain_samples import MAC_1, MAC_2, PFS, VF_1, VF_2, Hostdev, domain, host, pf, status, vf
 
 OTHER = "0000:01:10.2"
@@ -175,3 +177,107 @@ def test_running_domains_keep_their_vfs_at_the_next_start__holds_for_a_vf_out_of
     with collected_advice() as advice:
         statements.test_running_domains_keep_their_vfs_at_the_next_start("kvm-1", domains)
     assert advice == []
+
+
+def test_every_handed_out_device_is_a_vf__broken_with_a_hint_by_the_decimal_slot_of_nodedev():
+    # nodedev-dumpxml of 0000:01:10.0 prints <bus>1</bus> <slot>16</slot> <function>0</function>.
+    with pytest.raises(AssertionError, match=r"no VF at 0000:01:16\.0, but one at 0000:01:10\.0: .* in decimal"):
+        are_vfs(of(Hostdev("0000:01:16.0")))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("0000:03:17.5", ("0000:03:11.5",)),
+        ("0000:61:02.0", ("0000:3d:02.0",)),
+        ("0000:3d:16.0", ("0000:3d:10.0",)),
+        ("0000:03:02.0", ()),
+        ("0000:03:1f.0", ()),
+        ("junk", ()),
+    ],
+)
+def test_decimal_digits_taken_for_hex(text, meant):
+    assert decimal_taken_for_hex(text) == meant
+
+
+PLAIN = """    <hostdev mode='subsystem' type='pci' managed='yes'>
+      <source>
+        <address domain='0x0000' bus='0x01' slot='0x10' function='0x0'/>
+      </source>
+      <address type='pci' domain='0x0000' bus='0x03' slot='0x01' function='0x0'/>
+    </hostdev>
+  </devices>"""
+
+
+def plain():
+    xml = domain(interfaces=()).replace("  </devices>", PLAIN)
+    return libvirt.parse(host({"guest-1": xml}, {}))
+
+
+def test_every_handed_out_vf_is_spelled_out__broken_by_a_plain_device_without_any_mac():
+    with pytest.raises(AssertionError, match=r"VF 0000:01:10\.0 is a plain <hostdev>, for which libvirt sets no MAC"):
+        are_spelled_out(plain(), (pf("enp1s0f0", "0000:01:00.0", vf(0, VF_1)),))
+
+
+def test_every_handed_out_vf_is_spelled_out__holds_with_advice_for_a_plain_device_whose_mac_somebody_set():
+    with collected_advice() as advice:
+        are_spelled_out(plain())
+    assert len(advice) == 1
+    assert "plain <hostdev>" in advice[0]
+
+
+def test_every_handed_out_vf_is_spelled_out__holds_for_a_device_that_is_no_vf():
+    with collected_advice() as advice:
+        are_spelled_out(plain(), ())
+    assert advice == []
+
+
+@pytest.mark.parametrize("driver", ["kvm", "xen"])
+def test_every_handed_out_vf_is_spelled_out__broken_by_a_driver_of_before_vfio(driver):
+    xml = domain().replace("<driver name='vfio'/>", f"<driver name='{driver}'/>", 1)
+    with pytest.raises(AssertionError, match=rf"has <driver name='{driver}'/>, which was before VFIO"):
+        are_spelled_out(libvirt.parse(host({"guest-1": xml}, {})))
+
+
+def test_every_handed_out_vf_is_spelled_out__broken_by_a_trunk():
+    xml = domain(interfaces=(Hostdev(vlan=100),)).replace("<tag id='100'/>", "<tag id='100'/>\n<tag id='200'/>")
+    with pytest.raises(AssertionError, match=r"has VLANs \[100, 200\]: a VF takes one"):
+        are_spelled_out(libvirt.parse(host({"guest-1": xml}, {})))
+
+
+NOBODY = model.Inventory(hosts={"kvm-1": model.Host(connect="ssh://kvm-1", pfs={"enp1s0f0": model.Pf(vfs=2)})})
+
+
+def are_set(domains, pfs=PFS, inventory=NOBODY):
+    statements.test_vfs_are_set_as_their_domains_say("kvm-1", inventory, domains, pfs)
+
+
+def test_vfs_are_set_as_their_domains_say__holds_on_a_sound_host():
+    are_set(libvirt.parse(host()))
+
+
+@pytest.mark.parametrize(("mac", "shown"), [("00:00:00:00:00:00", "none"), (MAC_3, MAC_3)])
+def test_vfs_are_set_as_their_domains_say__broken_by_another_mac_on_the_pf(mac, shown):
+    with pytest.raises(AssertionError, match=rf"domain guest-1: VF 0 of enp1s0f0 .* but the PF has {shown} for it"):
+        are_set(libvirt.parse(host()), (pf("enp1s0f0", "0000:01:00.0", vf(0, VF_1, mac)), PFS[1]))
+
+
+def test_vfs_are_set_as_their_domains_say__broken_by_another_vlan_on_the_pf():
+    with pytest.raises(AssertionError, match="has VLAN none in the XML, but the PF has 7"):
+        are_set(libvirt.parse(host()), (pf("enp1s0f0", "0000:01:00.0", vf(0, VF_1, MAC_1, vlan=7)), PFS[1]))
+
+
+def test_vfs_are_set_as_their_domains_say__is_not_known_when_the_pf_does_not_say():
+    with pytest.raises(CouldNotLook, match="MAC is not known for VF 0 of enp1s0f0"):
+        are_set(libvirt.parse(host()), (pf("enp1s0f0", "0000:01:00.0", vf(0, VF_1, None)), PFS[1]))
+
+
+def test_vfs_are_set_as_their_domains_say_leaves_the_guests_of_the_inventory_to_their_own_rows():
+    guest = model.Guest(connect="ssh://g", host="kvm-1", nics={"enp1s0": model.GuestNic(pf="enp1s0f0", vf=0)})
+    with pytest.raises(pytest.skip.Exception):
+        are_set(libvirt.parse(host()), PFS, NOBODY.model_copy(update={"guests": {"guest-1": guest}}))
+
+
+def test_vfs_are_set_as_their_domains_say_does_not_apply_to_a_domain_that_does_not_run():
+    with pytest.raises(pytest.skip.Exception):
+        are_set(libvirt.parse(host(live={})))

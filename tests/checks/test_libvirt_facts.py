@@ -51,6 +51,8 @@ def test_a_running_domain():
     assert one.current.layout.controllers[1] == Controller(1, "pcie-root-port", Place(0, 2, 0, multifunction=True))
     assert one.current.layout.video == Place(0, 1)
     assert one.current.host_addresses == (VF_1, VF_2)
+    inside = [(place.bus, place.slot, place.function) for place in one.current.occupied]
+    assert inside == [(0, 1, 0), (0, 2, 0), (0, 2, 1), (0, 2, 2), *((bus, 0, 0) for bus in (1, 2, 3, 4, 5))]
 
 
 def test_the_two_addresses_of_an_interface_are_not_mixed_up():
@@ -71,6 +73,34 @@ def test_what_leaves_the_host_gives_the_same_facts_and_no_secret():
         assert SECRET in text
         assert SECRET not in kept
         assert of_text(kept) == of_text(text)
+
+
+def test_a_name_in_metadata_does_not_leave_the_host():
+    planted = f"      <name>{SECRET}</name>\n      <name>not-the-name</name>"
+    text = stored_file(domain()).replace("      <name>not-the-name</name>", planted)
+    assert "not-the-name" in text
+    assert SECRET not in as_kept(text)
+    assert "not-the-name" not in as_kept(text)
+    assert SECRET not in as_kept(status(text.partition("-->\n\n")[2]))
+
+
+def test_memory_and_its_limit_leave_the_host():
+    limit = (
+        "  <memory unit='KiB'>524288</memory>\n  <memtune>\n    <hard_limit unit='MiB'>768</hard_limit>\n  </memtune>\n"
+    )
+    [one] = of_text(as_kept(stored_file(domain()).replace("  <metadata>", f"{limit}  <metadata>")))
+    assert (one.current.memory_kib, one.current.hard_limit_kib) == (524288, 786432)
+
+
+def test_what_starts_by_itself():
+    names = {"/etc/libvirt/qemu": ("guest-1.xml",), "/run/libvirt/qemu": ()}
+    files = {"/etc/libvirt/qemu/guest-1.xml": domain()}
+    linked = Bundle.of("h", files=files, names={**names, "/etc/libvirt/qemu/autostart": ("guest-1.xml",)})
+    closed = Bundle.of("h", files=files, names=names, denied=("/etc/libvirt/qemu/autostart",))
+    found = [
+        libvirt.parse(bundle)[0].autostart for bundle in (linked, Bundle.of("h", files=files, names=names), closed)
+    ]
+    assert found == [True, False, None]
 
 
 def test_a_status_file_is_kept_whole_enough():
@@ -132,7 +162,7 @@ def test_a_plain_pci_device_is_a_claim_too():
     </hostdev>
   </devices>"""
     [one] = of_text(domain(interfaces=()).replace("  </devices>", plain))
-    assert one.current.host_devices == (HostDevice(VF_1, managed=True),)
+    assert one.current.host_devices == (HostDevice(VF_1, managed=True, place=Place(9, 0)),)
 
 
 def test_no_libvirt_is_no_domain():
