@@ -11,7 +11,6 @@ from checks.facts import bonds as bonds_facts
 from checks.facts import boot_parameters as boot_parameters_facts
 from checks.facts import iommu as iommu_facts
 from checks.facts import libvirt, managed_nics, nics, pci, udev
-from checks.facts import kernel_log as kernel_log_facts
 from checks.facts import libvirt_start as libvirt_start_facts
 from checks.facts import networks as networks_facts
 from checks.facts import system as system_facts
