@@ -18,7 +18,15 @@ from reports.session import ASSETS, Reporting
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_RUNS = ("collectonly", "help", "version", "showfixtures", "show_fixtures_per_test", "markers", "setupplan")
-WORDS = {"holds": "green", "advice": "yellow", "broken": "red", "could not look": "red", "does not apply": "yellow"}
+WORDS = {
+    "holds": "green",
+    "advice": "yellow",
+    "waived": "yellow",
+    "broken": "red",
+    "could not look": "red",
+    "does not apply": "yellow",
+}
+LETTERS = {"holds": ".", "advice": "a", "waived": "w", "broken": "F", "could not look": "E", "does not apply": "s"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,14 +98,13 @@ def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
 ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """Our words in `-v` and in the short summary; pytest's categories, so its closing line stays what tools parse."""
-    if RUN_FOLDER not in config.stash or not isinstance(report, pytest.TestReport) or hasattr(report, "wasxfail"):
+    if RUN_FOLDER not in config.stash or not isinstance(report, pytest.TestReport):
         return None
     word = rows.outcome(report)
-    if word is None or report.when == "teardown":
+    if word is None or report.when == "teardown" or (hasattr(report, "wasxfail") and word != "waived"):
         return None
-    category = "error" if word == "could not look" else report.outcome
-    letter = {"holds": ".", "advice": "a", "broken": "F", "could not look": "E", "does not apply": "s"}[word]
-    return category, letter, (word.upper(), {WORDS[word]: True})
+    category = {"could not look": "error", "waived": "xfailed"}.get(word, report.outcome)
+    return category, LETTERS[word], (word.upper(), {WORDS[word]: True})
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

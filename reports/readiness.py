@@ -11,8 +11,9 @@ from reports.rows import OUTCOMES, Row, Shape
 
 Readiness = Literal["ready", "not ready", "not proven"]
 READINESS: tuple[Readiness, ...] = ("not ready", "not proven", "ready")
-FindingKind = Literal["broken", "could not look", "not run", "advice"]
-FINDING_KINDS: tuple[FindingKind, ...] = ("broken", "could not look", "not run", "advice")
+FindingKind = Literal["broken", "could not look", "not run", "waived", "waiver", "advice"]
+FINDING_KINDS: tuple[FindingKind, ...] = ("broken", "could not look", "not run", "waived", "waiver", "advice")
+"""waived: a broken statement that somebody answers for; waiver: one that does nothing (any more)."""
 FINDINGS = 3
 NO_MACHINE = "(no machine)"
 
@@ -39,6 +40,12 @@ class Machine(Shape):
     findings: tuple[Finding, ...] = Field(description="all of them, the most important first")
     facts: dict[str, str] = Field(default_factory=dict, description="kernel, OS, NIC and the like, by label")
 
+    @property
+    def verdict(self) -> str:
+        """The readiness, with what it is owed to: `ready, 1 waived`."""
+        waived = self.counts.get("waived", 0)
+        return f"{self.readiness}, {waived} waived" if waived and self.readiness == "ready" else self.readiness
+
 
 def machines(
     rows: Sequence[Row],
@@ -58,7 +65,7 @@ def machines(
 
 
 def exit_status(rows: Iterable[Row]) -> int:
-    """0 all holds · 1 something is broken · 5 nothing was judged · 6 nothing broken, but something is not proven."""
+    """0 all holds, or is waived · 1 something is broken · 5 nothing was judged · 6 nothing broken, not all proven."""
     outcomes = {row.outcome for row in rows}
     if "broken" in outcomes:
         return 1
@@ -122,13 +129,21 @@ def _findings(machine: str, rows: Sequence[Row]) -> tuple[Finding, ...]:
 
 
 def _words(kind: FindingKind, row: Row) -> str:
+    if kind in ("waived", "waiver"):
+        return "\n".join(part for part in (str(row.waiver), row.message) if part)
     if kind == "advice":
         return "\n".join(row.advice) or row.message
-    return row.wanted_but_not_run or "" if kind == "not run" else row.message
+    if kind == "not run":
+        return row.wanted_but_not_run or ""
+    return f"{row.message} ({row.waiver})" if row.waiver is not None else row.message
 
 
 def _kind(row: Row) -> FindingKind | None:
-    if row.outcome in ("broken", "could not look", "advice"):
+    if row.outcome in ("broken", "could not look", "waived"):
+        return row.outcome
+    if row.waiver is not None:
+        return "waiver"
+    if row.outcome == "advice":
         return row.outcome
     return "not run" if row.wanted_but_not_run else None
 
@@ -141,6 +156,6 @@ def _finding(kind: FindingKind, same: Sequence[Row]) -> Finding:
         machine=first.machine,
         statement=statement,
         message=_words(kind, first),
-        fix=first.fix if kind == "broken" else "",
+        fix=first.fix if kind in ("broken", "waived") else "",
         rows=tuple(row.id for row in same),
     )

@@ -29,6 +29,7 @@ class Run(Shape):
     inventory: str | None = Field(None, description="copy of the inventory, relative to the run folder")
     collected: int = Field(0, description="statements that the run set out to judge")
     deselected: int = Field(0, description="statements left out by -k, -m or --deselect")
+    remarks: tuple[str, ...] = Field((), description="what is odd about the run itself, such as an idle waiver")
     ended_by: str = Field("", description="what ended the run early; empty when it went to its end")
     exit_status: int | None = None
 

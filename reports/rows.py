@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from reports.text import printable
 
-Outcome = Literal["broken", "could not look", "advice", "holds", "does not apply"]
-OUTCOMES: tuple[Outcome, ...] = ("broken", "could not look", "advice", "holds", "does not apply")
+Outcome = Literal["broken", "could not look", "waived", "advice", "holds", "does not apply"]
+OUTCOMES: tuple[Outcome, ...] = ("broken", "could not look", "waived", "advice", "holds", "does not apply")
 """The worst first."""
 
+WaiverState = Literal["counts", "expired", "not needed", "no help"]
 MESSAGE_LIMIT = 8000
 LINE_LIMIT = 1000
 MANY = 50
@@ -34,6 +35,27 @@ class Link(Shape):
     path: str = Field(description="relative to the run folder")
 
 
+class WaiverNote(Shape):
+    """A waiver that the inventory has for a row, and what it does for it."""
+
+    state: WaiverState = Field(
+        description="counts: the row is broken and waived; expired; not needed: nothing is broken; "
+        "no help: it could not be looked at, which no waiver excuses"
+    )
+    by: str
+    until: str = Field(description="the last day on which it counts")
+    reason: str
+
+    def __str__(self) -> str:
+        who = f"by {self.by}, until {self.until}: {self.reason}"
+        return {
+            "counts": f"waived {who}",
+            "expired": f"the waiver ran out ({who})",
+            "not needed": f"a waiver is not needed: nothing is broken here; take it out of the inventory ({who})",
+            "no help": f"a waiver excuses only what is broken; this could not be looked at ({who})",
+        }[self.state]
+
+
 class Row(Shape):
     """A statement about one machine, and what came out."""
 
@@ -50,6 +72,7 @@ class Row(Shape):
     evidence: tuple[Link, ...] = ()
     figures: tuple[Link, ...] = ()
     wanted_but_not_run: str | None = Field(None, description="why something that the inventory wants was not run")
+    waiver: WaiverNote | None = None
     duration_s: float = 0.0
 
     @property
@@ -75,7 +98,8 @@ def row(nodeid: str, reports: Iterable[pytest.TestReport]) -> Row:
     told = [(outcome(report), report) for report in reports]
     judged = [(word, report) for word, report in told if word is not None]
     worst = min((word for word, _ in judged), key=OUTCOMES.index, default="could not look")
-    messages = [message(report) for word, report in judged if word == worst or word in ("broken", "could not look")]
+    wrong = {worst, "broken", "could not look", "waived"}
+    messages = [message(report) for word, report in judged if word in wrong]
     properties = _Properties(told[-1][1].user_properties)
     if worst == "holds" and properties.all("advice"):  # given in the teardown
         worst = "advice"
@@ -93,6 +117,7 @@ def row(nodeid: str, reports: Iterable[pytest.TestReport]) -> Row:
         evidence=properties.links("evidence"),
         figures=properties.links("figure"),
         wanted_but_not_run=properties.one("wanted-but-not-run") or None,
+        waiver=properties.waiver(),
         duration_s=round(sum(report.duration for _, report in told), 4),
     )
 
@@ -111,6 +136,9 @@ def outcome(report: pytest.TestReport) -> Outcome | None:
     """What this one report says; None for the uneventful setup or teardown around a judgement."""
     if report.failed:
         return "broken" if report.when == "call" else "could not look"
+    waived = any(key == "waiver" and value == "counts" for key, value in report.user_properties)
+    if waived and hasattr(report, "wasxfail"):
+        return "waived"
     if hasattr(report, "wasxfail"):  # known to be broken and accepted as that, or wrongly thought to be broken
         return "advice"
     if report.skipped:
@@ -122,6 +150,8 @@ def outcome(report: pytest.TestReport) -> Outcome | None:
 
 def message(report: pytest.TestReport) -> str:
     """What the report has to say, in the check's own words."""
+    if outcome(report) == "waived":
+        return str(getattr(report, MESSAGE, ""))
     if hasattr(report, "wasxfail"):
         return f"expected to be broken: {report.wasxfail or 'no reason given'}"
     if report.skipped and isinstance(report.longrepr, tuple):
@@ -161,6 +191,14 @@ class _Properties:
         values = [value for name, value in self._pairs if name == key]
         hidden = len(values) - MANY
         return (*values[:MANY], *([f"… and {hidden} more"] if hidden > 0 else []))
+
+    def waiver(self) -> WaiverNote | None:
+        states: dict[str, WaiverState] = {word: word for word in get_args(WaiverState)}
+        state = states.get(self.one("waiver"))
+        if state is None:
+            return None
+        by, until, reason = (self.one(f"waiver-{key}") for key in ("by", "until", "reason"))
+        return WaiverNote(state=state, by=by, until=until, reason=reason)
 
     def links(self, key: str) -> tuple[Link, ...]:
         pairs = [value.rpartition("\t") for name, value in self._pairs if name == key][:MANY]

@@ -106,3 +106,5 @@ class RunFolder:
 RUN_FOLDER = pytest.StashKey[RunFolder]()
 MACHINE_FACTS = pytest.StashKey[dict[str, dict[str, str]]]()
 """Machine's name → label → text, for the top of the report (kernel, OS, NIC, …)."""
+REMARKS = pytest.StashKey[list[str]]()
+"""What is odd about the run itself, for a person to read. Filled before the collection ends."""

@@ -18,7 +18,7 @@ from inventory.loading import InventoryError, load
 from reports import readiness, rows, table, top
 from reports.readiness import FINDINGS
 from reports.recorder import Recorder
-from reports.run_folder import MACHINE_FACTS
+from reports.run_folder import MACHINE_FACTS, REMARKS
 from reports.text import printable
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -67,7 +67,8 @@ class Reporting:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note how many statements there are to judge."""
-        self._recorder.update_run(collected=len(session.items))
+        remarks = tuple(rows.bounded_line(remark) for remark in self._config.stash.get(REMARKS, ()))
+        self._recorder.update_run(collected=len(session.items), remarks=remarks)
         self._leave_page()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -118,7 +119,7 @@ class Reporting:
         colours = {"ready": "green", "not ready": "red", "not proven": "yellow"}
         for machine in self._recorder.machines():
             colour = {colours[machine.readiness]: True}
-            terminalreporter.write(f"{machine.readiness.upper():<11}", bold=True, **colour)
+            terminalreporter.write(f"{machine.verdict.upper():<10} ", bold=True, **colour)
             guests = f" (with {', '.join(machine.guests)})" if machine.guests else ""
             terminalreporter.write_line(f"{machine.name}{guests}: {readiness.in_words(machine.counts)}")
             if machine.reason:
@@ -126,6 +127,8 @@ class Reporting:
             for finding in machine.findings[:FINDINGS]:
                 told = rows.bounded_line(finding.message or finding.statement)
                 terminalreporter.write_line(f"    {finding.outcome}: {told}")
+        for remark in self._recorder.run.remarks:
+            terminalreporter.write_line(f"note: {rows.bounded_line(remark)}")
         terminalreporter.write_line(f"Report: {self._recorder.folder.path / 'report.html'}")
 
     def close(self) -> None:

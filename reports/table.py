@@ -13,11 +13,18 @@ from reports.text import shown
 PYTEST_WORDS: dict[Outcome, str] = {
     "broken": "Failed",
     "could not look": "Error",
+    "waived": "XFailed",
     "advice": "Passed",
     "holds": "Passed",
     "does not apply": "Skipped",
 }
-LABELS = {"passed": "hold", "failed": "broken", "error": "could not look", "skipped": "do not apply"}
+LABELS = {
+    "passed": "hold",
+    "failed": "broken",
+    "error": "could not look",
+    "skipped": "do not apply",
+    "xfailed": "waived",
+}
 LIST_ALL_UP_TO = 500
 """Above this many rows, those that plainly hold are counted in the matrix only: the page stays light."""
 
@@ -53,7 +60,9 @@ def story(row: Row) -> str:
     parts += [f'<div class="vf-advice"><b>Advice</b> {shown(text)}</div>' for text in row.advice]
     if row.wanted_but_not_run:
         parts.append(f'<div class="vf-not-run"><b>Wanted, but not run</b> {shown(row.wanted_but_not_run)}</div>')
-    if row.outcome == "broken":
+    if row.waiver is not None:
+        parts.append(f'<div class="vf-waiver"><b>Waiver</b> {shown(str(row.waiver))}</div>')
+    if row.outcome in ("broken", "waived"):
         parts += [f'<div class="vf-why"><b>Why</b> {shown(row.why)}</div>'] if row.why else []
         parts += [f'<div class="vf-fix"><b>Fix</b> {shown(row.fix)}</div>'] if row.fix else []
     if row.notes:
@@ -93,7 +102,7 @@ def slug(words: str) -> str:
 
 def is_listed(row: Row, total: int) -> bool:
     """Whether the row is worth a line in a page of so many rows."""
-    says_more = bool(row.notes or row.figures or row.wanted_but_not_run)
+    says_more = bool(row.notes or row.figures or row.wanted_but_not_run or row.waiver)
     return total <= LIST_ALL_UP_TO or says_more or row.outcome not in ("holds", "does not apply")
 
 

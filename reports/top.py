@@ -13,7 +13,7 @@ from reports.table import LIST_ALL_UP_TO, address, anchor, figure_anchor, is_lis
 from reports.text import shown
 
 MESSAGE_LIMIT = 600
-SYMBOLS = {"broken": "✕", "could not look": "?", "advice": "!", "holds": "✓", "does not apply": "–"}
+SYMBOLS = {"broken": "✕", "could not look": "?", "waived": "≈", "advice": "!", "holds": "✓", "does not apply": "–"}
 
 
 def top(results: Results) -> str:
@@ -23,6 +23,7 @@ def top(results: Results) -> str:
         [
             '<div class="vf-top">',
             _state(results),
+            *(f'<p class="vf-remark">{shown(remark)}</p>' for remark in results.run.remarks),
             f'<p class="vf-answer {slug(by_need[0].readiness) if by_need else ""}">{shown(answer(by_need))}</p>',
             _about(results),
             *(_machine(machine) for machine in by_need),
@@ -48,8 +49,10 @@ def answer(machines: Sequence[Machine]) -> str:
     said = []
     for word in READINESS:
         names = [machine.name for machine in machines if machine.readiness == word]
+        waived = sum(machine.counts.get("waived", 0) for machine in machines if machine.readiness == word)
+        told = f"{word}, {waived} waived" if word == "ready" and waived else word
         if names:
-            said.append(f"{names[0]} is {word}" if len(names) == 1 else f"{len(names)} machines are {word}")
+            said.append(f"{names[0]} is {told}" if len(names) == 1 else f"{len(names)} machines are {told}")
     return "; ".join(said)
 
 
@@ -120,7 +123,7 @@ def _machine(machine: Machine) -> str:
     return "".join(
         [
             f'<section class="vf-machine {slug(machine.readiness)}"><header>',
-            f'<span class="vf-badge">{machine.readiness}</span><h3>{shown(machine.name)}</h3>{guests}',
+            f'<span class="vf-badge">{machine.verdict}</span><h3>{shown(machine.name)}</h3>{guests}',
             f'<span class="vf-counts">{_chips(machine.counts)}</span></header>',
             f'<p class="vf-facts">{facts}</p>' if facts else "",
             f'<p class="vf-reason">{shown(machine.reason)}</p>' if machine.reason else "",
