@@ -124,6 +124,10 @@ class Bundle:
         """The bytes of a file that was read as binary; None when it is not there. Raises as `text` does."""
         return self._reading(self._contents.binaries, path, (File,))
 
+    def binaries(self, pattern: str) -> dict[str, bytes]:
+        """The bytes of all binary files that the glob finds, by path. Raises as `text` does, if any cannot be had."""
+        return self._readings(self._contents.binaries, pattern, (File,))
+
     def link(self, path: str) -> str | None:
         """The target of a symbolic link, as it is written; None when there is no such link. Raises as `text` does."""
         data = self._reading(self._contents.links, path, (Links,))

@@ -95,7 +95,7 @@ def _fits(name: str, item: object) -> bool:
     match name:
         case "limit_bytes" | "timeout_s":
             return type(item) is int and 0 < item < 1 << 40
-        case "binary":
+        case "binary" | "head":
             return isinstance(item, bool)
         case "path" | "line":
             return isinstance(item, str) and len(item) < _LONGEST_NAME and _is_text(item)

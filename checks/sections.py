@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from checks.contents import Contents, Reading, as_text, matches
 from checks.groups import first_line, keep_lines, keep_links, limit_of, status_of, within
-from checks.source import Command, Source
+from checks.source import Command, File, Source
 
 # A group's exit status when every file was tried: grep 0-2, xargs 123 when a grep among several found nothing.
 GROUP_WENT_WELL = (0, 1, 2, 123)
@@ -174,7 +174,7 @@ def _read_item(reader: _Reader, item: Section, stream: Iterator[Section]) -> Non
     if data is None:
         reading = Reading("failed", detail="its od text is damaged")
     elif len(data) > limit:
-        reading = within(data, limit)
+        reading = Reading("read", data[:limit]) if _head_is_enough(reader.sources, item.number) else within(data, limit)
     else:
         reading = _reading(data, complaints, rc, is_command=body.tag == "cmd")
     tables[body.tag][name] = reading
@@ -183,6 +183,11 @@ def _read_item(reader: _Reader, item: Section, stream: Iterator[Section]) -> Non
 def _limit_of_item(sources: tuple[Source, ...] | None, number: int, name: str) -> int:
     source = sources[number] if sources and number < len(sources) else None
     return source.limit_bytes if isinstance(source, Command) else limit_of(sources, name)
+
+
+def _head_is_enough(sources: tuple[Source, ...] | None, number: int) -> bool:
+    source = sources[number] if sources and number < len(sources) else None
+    return isinstance(source, File) and source.head
 
 
 def _bytes_of(section: Section) -> bytes | None:

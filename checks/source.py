@@ -15,6 +15,7 @@ class File:
     `keep`: extended regular expression (grep -E); only matching lines leave the host. For files with secrets in them.
     `drop`: extended regular expression (grep -vE), applied before `keep`; matching lines do not leave the host.
     `binary`: the bytes travel as od text, for tables that are not text.
+    `head`: of a larger binary file its first `limit_bytes` are enough.
     """
 
     path: str
@@ -22,6 +23,7 @@ class File:
     drop: str | None = None
     limit_bytes: int = 262_144
     binary: bool = False
+    head: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 _ITEM = re.compile(r"^\s*(menuentry|submenu)\s+(.*?)\{?\s*$")
 _KERNEL = re.compile(r"^\s*(?:linux|linux16|linuxefi)\s+(\S+)\s*(.*)$")
 _SET = re.compile(r"^\s*set\s+([A-Za-z_]\w*)=(.*)$")
+_OTHER = re.compile(r"""^\s*(?:configfile|source)\s+["']?[^"']*/grub\.cfg["']?\s*$""")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _RELEASE = re.compile(r"(?:vmlinuz|vmlinux|linux|kernel|Image|bzImage)-(.+)$")
 _MAX_DEPTH = 8
 
 KEEP = (
     r"^[[:space:]]*(menuentry|submenu|linux|linux16|linuxefi|function|blscfg|insmod[[:space:]]+blscfg"
-    r"|set[[:space:]]+(default|kernelopts|tuned_params|fallback)=|})"
+    r"|configfile|source|set[[:space:]]+(default|kernelopts|tuned_params|fallback|prefix)=|})"
 )
 """The lines of a grub.cfg that this module reads, as an extended regular expression. No passwords among them."""
 
@@ -63,12 +64,16 @@ class _Open:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A grub.cfg: its entries in order, what `set default` says (in order), variables it sets, and where BLS comes."""
+    """A grub.cfg: its entries in order, what `set default` says (in order), variables it sets, and where BLS comes.
+
+    `passes_on`: it has no entries of its own and goes on to another grub.cfg, as those on an EFI system partition do.
+    """
 
     entries: tuple[Entry, ...]
     defaults: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     bls_at: int | None = None
+    passes_on: bool = False
 
 
 def parse_menu(text: str) -> Menu:
@@ -78,6 +83,7 @@ def parse_menu(text: str) -> Menu:
     defaults: list[str] = []
     variables: dict[str, str] = {}
     bls_at: int | None = None
+    other = False
     for line in text.splitlines():
         if item := _ITEM.match(line):
             title, identifier = _names(item.group(2))
@@ -91,6 +97,8 @@ def parse_menu(text: str) -> Menu:
             blocks[-1].kernel, blocks[-1].parameters = kernel.group(1), kernel.group(2)
         elif line.strip() == "blscfg" and bls_at is None:
             bls_at = len(root)
+        elif _OTHER.match(line):
+            other = True
         elif setting := _SET.match(line):
             name, value = setting.group(1), _unquote(setting.group(2))
             if name == "default":
@@ -99,7 +107,7 @@ def parse_menu(text: str) -> Menu:
                 variables[name] = value
     while blocks:
         _close(blocks, root)
-    return Menu(tuple(root), tuple(defaults), variables, bls_at)
+    return Menu(tuple(root), tuple(defaults), variables, bls_at, other and not root and bls_at is None)
 
 
 def parse_environment(text: str) -> dict[str, str]:

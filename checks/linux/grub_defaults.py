@@ -1,4 +1,4 @@
-"""What /etc/default/grub and /etc/default/grub.d ask for: assignments of a shell, read without a shell.
+"""What /etc/default/grub, grub.d and tuned's bootcmdline ask for: assignments of a shell, read without a shell.
 
 Source: GRUB 2.12 util/grub-mkconfig.in (sources the file); Debian's patch mkconfig-signed-kernel, default-grub-d.
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?(GRUB_[A-Z0-9_]+)(\+?=)(.*)$", re.DOTALL)
+_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?((?:GRUB|TUNED)_[A-Z0-9_]+)(\+?=)(.*)$", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _OPENS = re.compile(r"^\s*(if|case|for|while|until)\b")
 _CLOSES = re.compile(r"^\s*(fi|esac|done)\b")

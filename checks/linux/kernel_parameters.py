@@ -2,7 +2,8 @@
 
 Sources: Linux 6.12 lib/cmdline.c (next_arg), kernel/params.c (parameq: '-' and '_' are the same in a name),
 drivers/iommu/intel/iommu.c (intel_iommu_setup), drivers/iommu/amd/init.c (parse_amd_iommu_options),
-arch/x86/kernel/pci-dma.c (iommu_setup), drivers/iommu/irq_remapping.c (setup_irqremap).
+arch/x86/kernel/pci-dma.c (iommu_setup), drivers/iommu/irq_remapping.c (setup_irqremap);
+Documentation/admin-guide/kernel-parameters.txt; man dracut.cmdline.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from typing import Literal
 
 Switch = Literal["on", "off"]
 
+_WORD_LISTS = frozenset({"intel_iommu", "amd_iommu", "iommu", "intremap", "pci", "mitigations"})
+_COLLECTED = frozenset(
+    {"console", "earlycon", "hugepages", "hugepagesz", "memmap", "crashkernel", "initcall_blacklist", "ip", "modprobe"}
+)
+# Not the kernel's own: dracut, systemd and kmod read each occurrence.
+_COLLECTED_BY_OTHERS = ("rd.", "systemd.", "luks.", "modprobe.", "module_blacklist", "ifname", "vlan", "bond")
 _SPACES = " \t\n\r\v\f"
 
 
@@ -103,6 +110,34 @@ def isolation_weakened(parameters: Sequence[Parameter]) -> tuple[str, ...]:
             and any(w.startswith(("disable_acs_redir=", "config_acs=")) for w in (p.value or "").split(","))
         )
     )
+
+
+def unsafe_vfio(parameters: Sequence[Parameter]) -> tuple[str, ...]:
+    """Parameters, as written, that will switch an unsafe option of VFIO on when its module is loaded."""
+    names = ("vfio_iommu_type1.allow_unsafe_interrupts", "vfio.enable_unsafe_noiommu_mode")
+    # a switch without a value is on; kernel/params.c (param_set_bool, kstrtobool) takes y, Y, t, T, 1 and on
+    return tuple(
+        p.text
+        for p in parameters
+        if p.name in names and (p.value is None or p.value[:1] in ("y", "Y", "t", "T", "1") or p.value[:2] == "on")
+    )
+
+
+def obeys(parameters: Sequence[Parameter], wanted: Parameter) -> bool:
+    """Whether a command line does what the parameter says.
+
+    Of a parameter that is given several times the last one wins, but some collect all of theirs, and some are lists of
+    words of which each counts.
+    """
+    given = [p for p in parameters if p.name == wanted.name]
+    if wanted.name in _WORD_LISTS and wanted.value is not None:
+        said = [p.value or "" for p in given]
+        missing = set(wanted.value.split(",")) - {word for value in said for word in value.split(",")}
+        switch = _last_switch([wanted.value])
+        return not missing and (switch is None or _last_switch(said) == switch)
+    if wanted.name in _COLLECTED or wanted.name.startswith(_COLLECTED_BY_OTHERS):
+        return any(p.value == wanted.value for p in given)
+    return bool(given) and given[-1].value == wanted.value
 
 
 def _last_switch(occurrences: Iterable[str]) -> Switch | None:
