@@ -1,119 +1,148 @@
-"""One drill: make another slave the active one, and back, while the observer watches. Everything is given back."""
+"""One drill: do a fault's events to a guest's bond while observers watch. Everything is given back."""
 
 from __future__ import annotations
 
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import BinaryIO
 
-from checks.linux.bonding import Cause, Notifications, expected_notifications
 from checks.outcome import CouldNotLook
 from failover import watch as watching
 from failover.bond_state import BondState
-from failover.guest import DrilledGuest, Refused, other_slave, why_not
+from failover.events import Event, planned
+from failover.guest import DrilledGuest, Refused, why_not
 from failover.observer import Watcher
-from failover.result import Direction, DrillResult
-from failover.timeline import Announced, Scene, measure
+from failover.plan import Holder, Plan
+from failover.result import Direction, DrillResult, SwitchRecord
+from failover.timeline import Scene, measure
 from failover.watch import Watch
-from inventory.model import Budgets
 
 UNDO_MARGIN_S = 3
 """This much before the guest's own undo timer, the measurement of the way there ends and the way back begins."""
 SETTLE_DEADLINE_S = 3
+FOLLOW_S = 3.5
+"""How long a bond may take to follow an event beyond its own timers: some VF drivers look at their link every 2 s."""
 TIMER_WAS_FIRST = "the timer had done it already"
 """As `give_back.sh` says it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the inventory asks of one drill."""
-
-    guest: DrilledGuest
-    way: str
-    wanted_slaves: tuple[str, ...]
-    wanted_addresses: tuple[Announced, ...]
-    """Used only where the guest itself cannot tell its addresses."""
-    probe_interval_ms: float
-    give_back_after_s: int
-    budgets: Budgets
-
-    def watch_s(self, expected: Notifications) -> float:
-        """How long one switch is watched at most: as long as any budget, and a little more to see by how much."""
-        budgets = self.budgets
-        longest = max(budgets.outage_ms / 1000, budgets.neighbour_s, budgets.first_garp_ms / 1000)
-        return max(longest + 1, watching.notify_s(expected))
+Look = Callable[[], Watcher]
 
 
-def run(plan: Plan, look_at_observer: Callable[[], Watcher], evidence: BinaryIO) -> DrillResult:
-    """Drill one guest. The capture's bytes go to `evidence`.
+def run(plan: Plan, observers: Sequence[Look], evidence: Callable[[str], BinaryIO]) -> DrillResult:
+    """Drill one guest by one fault. `evidence` opens the file for the bytes of an observer's capture.
 
-    What the guest or the observer does once the bond has been read is said in the result (`refused`, `not_measured`)
+    What the guest or an observer does once the bond has been read is said in the result (`refused`, `not_measured`)
     and not raised. Ctrl-C and SIGTERM give everything back and are passed on.
     """
     before = plan.guest.state()
-    result = DrillResult(plan.guest.name, plan.guest.bond, "", before, None)
+    result = DrillResult(plan.guest.name, plan.guest.bond, plan.fault, (), before, None)
     if refusal := why_not(before, plan.wanted_slaves):
         return replace(result, refused=refusal)
     try:
-        watcher = look_at_observer()
+        watchers = [look() for look in observers]
+        result = replace(result, observers=tuple(watcher.name for watcher in watchers))
         with _terminated_like_interrupted():
-            return _drill(plan, before, watcher, evidence, replace(result, observer=watcher.name))
+            return _drill(plan, before, watchers, evidence, result)
     except Refused as refusal:
         return replace(result, refused=str(refusal))
     except CouldNotLook as problem:
         return _after_trouble(plan.guest, before, replace(result, not_measured=str(problem)))
 
 
-def _drill(plan: Plan, before: BondState, watcher: Watcher, evidence: BinaryIO, result: DrillResult) -> DrillResult:
-    expected = _expected(before)
-    lasts_s = 2 * (plan.watch_s(expected) + watching.START_DEADLINE_S) + plan.give_back_after_s
+def _drill(
+    plan: Plan,
+    before: BondState,
+    watchers: Sequence[Watcher],
+    evidence: Callable[[str], BinaryIO],
+    result: DrillResult,
+) -> DrillResult:
+    events = planned(plan.fault, before)
+    lasts_s = sum(plan.watch_s(event) + FOLLOW_S for event in events)
+    lasts_s += watching.START_DEADLINE_S * (len(watchers) + 1) + plan.give_back_after_s
     announced = before.addresses or plan.wanted_addresses
-    watch = watching.start(watcher, announced, plan.probe_interval_ms, lasts_s, evidence)
-    try:
-        token = secrets.token_hex(4)
-        undo_at = time.monotonic() + plan.give_back_after_s - UNDO_MARGIN_S  # the timer starts after this
-        armed = plan.guest.arm(token, plan.give_back_after_s)
-        with _given_back(plan.guest, token) as said:
-            there = _switch(plan, before, watch, other_slave(before), undo_at)
-            back = _switch(plan, before, watch, before.active_slave, None)
-    finally:
-        watch.stop()
-    after = _settled_state(plan.guest, before)
-    result = replace(result, after=after, directions=(there, back), armed=armed, give_back="".join(said))
-    return replace(result, not_measured=_why_not_to_judge(result, watch.capture.dropped()))
+    watches: list[Watch] = []
+    with ExitStack() as stack:
+        for watcher in watchers:
+            file = stack.enter_context(evidence(watcher.name))
+            watches.append(watching.start(watcher, announced, plan.probe_interval_ms, lasts_s, file))
+            stack.callback(watches[-1].stop)
+        result = _round(plan, before, events, watches, result)
+    result = replace(result, after=_settled_state(plan.guest, before))
+    return replace(result, not_measured=_why_not_to_judge(result, watches))
 
 
-def _switch(plan: Plan, before: BondState, watch: Watch, new: str, ends: float | None) -> Direction:
-    """One switch and what it did. `ends`: monotonic time at which watching ends, whatever has come by then."""
-    old = before.active_slave if new != before.active_slave else other_slave(before)
-    scene = Scene(watch.announced, watch.probed, before.mac_with_active(old), before.mac_with_active(new))
-    expected = _expected(before)
-    first = len(watch.capture.frames)
-    watch.let_pass(watching.BASELINE_S)
-    asked_ns = time.monotonic_ns()
-    observer = watch.watcher.address_towards(watch.probed[0]) or ""
-    record = plan.guest.switch(new, plan.way, observer, watch.tokens)
-    switched = watch.switched(first, asked_ns, time.monotonic_ns(), record)
-    latest = time.monotonic() + plan.watch_s(expected)
-    watch.settle(first, scene, expected, latest if ends is None else min(ends, latest))
-    timeline = measure(watch.frames_since(first), scene, switched)
-    return Direction(old, new, record, scene, timeline, expected, watch.visible(), watch.moves(scene, switched))
-
-
-def _expected(bond: BondState) -> Notifications:
-    return expected_notifications(
-        num_grat_arp=bond.num_grat_arp,
-        peer_notif_delay=bond.peer_notif_delay,
-        miimon=bond.miimon,
-        arp_notify=bond.arp_notify,
-        cause=Cause.MANUAL,
-        fail_over_mac=bond.fail_over_mac,
-        arp_interval=bond.arp_interval,
+def _round(
+    plan: Plan, before: BondState, events: Sequence[Event], watches: Sequence[Watch], result: DrillResult
+) -> DrillResult:
+    """Arm every way back, do the events, give everything back."""
+    undo_at = time.monotonic() + plan.give_back_after_s - UNDO_MARGIN_S  # the timers start after this
+    holders: list[Holder] = [plan.guest, *([plan.breaker] if plan.breaker else [])]
+    armed: list[str] = []
+    said: list[list[str]] = []
+    directions: list[Direction] = []
+    unfinished = ""
+    with ExitStack() as stack:
+        for holder in holders:
+            token = secrets.token_hex(4)
+            armed.append(f"{holder.name}: {holder.arm(token, plan.give_back_after_s)}")
+            said.append(stack.enter_context(_given_back(holder, token)))
+        for event in events:
+            if unfinished := _why_to_stop(directions, undo_at):
+                break
+            directions += _perform(plan, before, event, watches, undo_at)
+    left = plan.breaker.differences() if plan.breaker else ()
+    return replace(
+        result,
+        directions=(*result.directions, *directions),
+        armed=", ".join(armed),
+        give_back=", ".join("".join(each) for each in said),
+        left_behind=(*result.left_behind, *left),
+        unfinished=unfinished or result.unfinished,
     )
+
+
+def _why_to_stop(done: Sequence[Direction], undo_at: float) -> str:
+    """Why no further event is tried: the bond is not where they would begin, or time is up."""
+    if done and done[-1].record.active_after != done[-1].event.new_active:
+        return f"after {done[-1].event.name} the bond was not where the rest would begin"
+    if time.monotonic() > undo_at:
+        return "give_back_after_s was over before all was tried"
+    return ""
+
+
+def _perform(plan: Plan, before: BondState, event: Event, watches: Sequence[Watch], undo_at: float) -> list[Direction]:
+    """Do one event, and what every observer saw of it; watching ends in time for the way back."""
+    firsts = [len(watch.capture.frames) for watch in watches]
+    watches[0].let_pass(watching.BASELINE_S)
+    asked_ns = time.monotonic_ns()
+    record = _done(plan, before, event, watches[0])
+    returned_ns = time.monotonic_ns()
+    ends = min(undo_at, time.monotonic() + plan.watch_s(event))
+    directions = []
+    for watch, first in zip(watches, firsts, strict=True):
+        scene = Scene(watch.announced, watch.probed, event.old_mac, event.new_mac)
+        switched = watch.switched(first, asked_ns, returned_ns, record)
+        watch.settle(first, scene, event, ends)
+        timeline = measure(watch.frames_since(first), scene, switched)
+        seen_by = watch.watcher.name if len(watches) > 1 else ""
+        moves = watch.moves(scene, switched)
+        directions.append(Direction(event, record, scene, timeline, watch.visible(), moves, seen_by))
+    return directions
+
+
+def _done(plan: Plan, before: BondState, event: Event, watch: Watch) -> SwitchRecord:
+    follow_s = FOLLOW_S + (before.miimon + max(before.updelay, before.downdelay) + 4 * before.arp_interval) / 1000
+    if plan.breaker is None:
+        observer = watch.watcher.address_towards(watch.probed[0]) or ""
+        return plan.guest.act(event, plan.way, observer, watch.tokens, follow_s)
+    acted = plan.breaker.act(event)
+    record = plan.guest.follow(event, follow_s)
+    return replace(record, way=acted.way, status=acted.status, message=acted.message, took_ms=acted.took_ms)
 
 
 def _settled_state(guest: DrilledGuest, before: BondState) -> BondState:
@@ -133,13 +162,15 @@ def _after_trouble(guest: DrilledGuest, before: BondState, result: DrillResult) 
         return replace(result, not_measured=f"{result.not_measured}; afterwards: {problem}")
 
 
-def _why_not_to_judge(result: DrillResult, dropped: int) -> str | None:
+def _why_not_to_judge(result: DrillResult, watches: Sequence[Watch]) -> str | None:
     if result.before and result.after and result.before.boot_id != result.after.boot_id:
         return "the guest rebooted during the drill"
-    if result.give_back == TIMER_WAS_FIRST:
+    if TIMER_WAS_FIRST in result.give_back:
         return "the guest's undo timer ran out in the middle of the drill: give_back_after_s is too short for it"
-    if dropped:
-        return f"{dropped} frames were dropped by the observer's capture, so that what was not seen proves nothing"
+    for watch in watches:
+        if dropped := watch.capture.dropped():
+            name = watch.watcher.name
+            return f"{dropped} frames were dropped by the capture of {name}: what was not seen proves nothing"
     for direction in result.directions:
         for probes in direction.timeline.probes:
             if not probes.sent:
@@ -148,10 +179,10 @@ def _why_not_to_judge(result: DrillResult, dropped: int) -> str | None:
 
 
 @contextmanager
-def _given_back(guest: DrilledGuest, token: str) -> Iterator[list[str]]:
-    """Whatever happens inside, the guest's active slave is restored; a signal meanwhile waits until it is.
+def _given_back(holder: Holder, token: str) -> Iterator[list[str]]:
+    """Whatever happens inside, the holder restores what it holds; a signal meanwhile waits until it has.
 
-    What the guest said about it is in the list afterwards.
+    What it said about it is in the list afterwards.
     """
     said: list[str] = []
     try:
@@ -159,7 +190,7 @@ def _given_back(guest: DrilledGuest, token: str) -> Iterator[list[str]]:
     finally:
         kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            said.append(guest.give_back(token))
+            said.append(holder.give_back(token))
         finally:
             for number, handler in kept.items():
                 signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The guest's side of a drill: read its bond, arm the way back, switch, give back.
+"""The guest's side of a drill: read its bond, arm the way back, do one thing to it, give back.
 
 CouldNotMeasure
   Refused                 the guest does not let itself be drilled now: it is locked, or no undo timer can be armed
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from failover import bond_state
 from failover.bond_state import BondState, parse_lines
+from failover.events import Do, Event
 from failover.frames import Tokens
 from failover.places import CouldNotMeasure, Place, script
 from failover.result import SwitchRecord
@@ -36,26 +37,33 @@ class DrilledGuest:
         return bond_state.parse(self.bond, self._run("bond_state.sh", self.bond))
 
     def arm(self, token: str, give_back_after_s: int) -> str:
-        """Lock the bond against other drills and arm the timer that restores the active slave; says which timer.
+        """Lock the bond against other drills and arm the timer that restores its links and its active slave.
 
-        Raises `Refused` when another drill holds the lock, or no timer can be armed and read back as alive.
+        Says which timer. Raises `Refused` when another drill holds the lock, or no timer can be armed and read back as
+        alive.
         """
-        said = parse_lines(self._run("arm.sh", self.bond, token, str(give_back_after_s)))
-        if "armed" not in said:
-            raise Refused(said.get("refused", "the undo timer could not be armed"))
-        return said["armed"] + (" (after a drill that died was cleaned up)" if "taken_over" in said else "")
+        return armed(self._run("arm.sh", self.bond, token, str(give_back_after_s), "bond", self.bond))
 
     def give_back(self, token: str) -> str:
-        """Restore the active slave, then disarm the timer and open the lock; says how it went."""
-        return parse_lines(self._run("give_back.sh", self.bond, token)).get("given_back", "no answer")
+        """Restore links and active slave, then disarm the timer and open the lock; says how it went."""
+        return given_back(self._run("give_back.sh", self.bond, token))
 
-    def switch(self, slave: str, way: str, observer_address: str, tokens: Tokens) -> SwitchRecord:
-        """Make a slave the active one, right after a marker frame to the observer.
+    def act(self, event: Event, way: str, observer_address: str, tokens: Tokens, deadline_s: float) -> SwitchRecord:
+        """Do one thing to the bond, right after a marker frame to the observer, and see the bond follow.
 
-        Raises `CouldNotMeasure` when the wanted way to switch does not exist on the guest.
+        `way`: how to switch. Raises `CouldNotMeasure` when the guest has no program for it.
         """
-        words = (self.bond, slave, way, observer_address, tokens.marker.decode())
-        said = parse_lines(self._run("switch.sh", *words, run_by="bash"))
+        return self._act(event, way if event.do is Do.SWITCH else event.do.value, observer_address, tokens, deadline_s)
+
+    def follow(self, event: Event, deadline_s: float) -> SwitchRecord:
+        """See the bond follow what somebody else has done."""
+        do = "wait-up" if event.do is Do.UP else "wait"
+        return self._act(event, do, "", Tokens(b"", b""), deadline_s)
+
+    def _act(self, event: Event, by: str, observer_address: str, tokens: Tokens, deadline_s: float) -> SwitchRecord:
+        wait = str(round(deadline_s * 1000))
+        words = (self.bond, by, observer_address, tokens.marker.decode(), event.new_active, wait, *event.nics)
+        said = parse_lines(self._run("act.sh", *words, run_by="bash", more_s=deadline_s))
         if "missing" in said:
             raise CouldNotMeasure(f"{self.name}: there is no {said['missing']} on the guest to switch with")
         try:
@@ -63,8 +71,21 @@ class DrilledGuest:
         except (KeyError, ValueError) as error:
             raise CouldNotMeasure(f"{self.name}: what the switch said cannot be understood: {error!r}") from error
 
-    def _run(self, name: str, *arguments: str, run_by: str = "sh") -> str:
-        return self.place.run(script(name, *arguments, run_by=run_by, sudo=self.sudo), SCRIPT_DEADLINE_S)
+    def _run(self, name: str, *arguments: str, run_by: str = "sh", more_s: float = 0) -> str:
+        return self.place.run(script(name, *arguments, run_by=run_by, sudo=self.sudo), SCRIPT_DEADLINE_S + more_s)
+
+
+def armed(answer: str) -> str:
+    """What `arm.sh` said, for a person. Raises `Refused` when nothing is armed."""
+    said = parse_lines(answer)
+    if "armed" not in said:
+        raise Refused(said.get("refused", "the undo timer could not be armed"))
+    return said["armed"] + (" (after a drill that died was cleaned up)" if "taken_over" in said else "")
+
+
+def given_back(answer: str) -> str:
+    """What `give_back.sh` said, for a person."""
+    return parse_lines(answer).get("given_back", "no answer")
 
 
 def _record(said: Mapping[str, str]) -> SwitchRecord:
@@ -93,8 +114,3 @@ def why_not(state: BondState, wanted_slaves: tuple[str, ...]) -> str | None:
     if state.slave(state.active_slave) is None:
         return "it has no active slave"
     return None
-
-
-def other_slave(state: BondState) -> str:
-    """The slave to switch to: the first that is not active."""
-    return next(slave.nic for slave in state.slaves if slave.nic != state.active_slave)

@@ -9,17 +9,18 @@ from reports.figure import Mark, TimelinePicture
 
 def picture(result: DrillResult, direction: Direction) -> TimelinePicture:
     """The timeline of one switch; times in ms from the switch's command."""
-    timeline = direction.timeline
+    timeline, record = direction.timeline, direction.record
+    seen_by = direction.observer or ", ".join(result.observers)
     first = timeline.probes[0]
     macs = _macs(direction, begins_ms=min((sent for sent, _ in first.series), default=0.0))
     announced = [Mark(each.ms, "na" if each.of.by == "NA" else "garp", str(each.of)) for each in timeline.announcements]
     happened = [0.0, *(mark.ms for mark in (*announced, *macs[1:])), *(first.gap or ())]
     quiet = 50 + 0.15 * (max(happened) - min(happened))
     return TimelinePicture(
-        title=f"{result.guest} {result.bond}: {direction.name} by {direction.record.way}, seen by {result.observer}",
+        title=f"{result.guest} {result.bond}: {direction.event.name} by {record.way}, seen by {seen_by}",
         probes=first.series,
         gap=first.gap,
-        marks=[Mark(0.0, "switch", f"{direction.name} by {direction.record.way}"), *announced, *macs],
+        marks=[Mark(0.0, "switch", f"{direction.event.name} by {record.way}"), *announced, *macs],
         window=(min(happened) - quiet, max(happened) + quiet),
     )
 
@@ -33,7 +34,11 @@ def _macs(direction: Direction, *, begins_ms: float) -> list[Mark]:
 
 def protocol(result: DrillResult) -> str:
     """Everything that a drill found, as text to keep beside the capture."""
-    lines = [f"guest {result.guest}, bond {result.bond}, observer {result.observer}", f"undo timer: {result.armed}"]
+    lines = [
+        f"guest {result.guest}, bond {result.bond}, fault {result.fault}",
+        f"seen by {', '.join(result.observers)}",
+    ]
+    lines.append(f"undo timers: {result.armed}")
     lines += [line for direction in result.directions for line in verdict.numbers(direction)]
     for direction in result.directions:
         lines += [

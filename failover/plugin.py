@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from typing import get_args
 
 import pytest
 
 from checks.connection import Connection
 from checks.local import LocalConnection
+from checks.machines import SELECTION, parameters
 from checks.outcome import CouldNotLook
 from checks.transport import connect
 from failover import drill as drilling
@@ -17,23 +20,57 @@ from failover.guest import DrilledGuest
 from failover.observer import Watcher, look
 from failover.pictures import picture, protocol
 from failover.places import CouldNotMeasure, Place, entered
+from failover.plan import Plan
 from failover.result import DrillResult
 from failover.timeline import Announced
-from inventory.model import Budgets, Drill, Guest, Inventory, Observer
+from inventory.model import Budgets, Drill, FaultName, Guest, Inventory, Observer
 from reports.figure import draw
 from reports.run_folder import RUN_FOLDER, RunFolder
 
 WAYS = ("auto", "ifenslave", "iproute2", "sysfs")
-_RESULTS = pytest.StashKey[dict[str, DrillResult | CouldNotLook]]()
+FAULTS = get_args(FaultName)
+_RESULTS = pytest.StashKey[dict[tuple[str, FaultName], DrillResult | CouldNotLook]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--drill` and `--switch-by`."""
+    """`--drill`, `--fault` and `--switch-by`."""
     group = parser.getgroup("vfproof")
     group.addoption(
         "--drill", action="store_true", help="run the drills that the inventory permits; without it nothing is switched"
     )
+    group.addoption(
+        "--fault", action="append", choices=FAULTS, help="drill just this fault of those permitted; may be repeated"
+    )
     group.addoption("--switch-by", choices=WAYS, help="how to switch the active slave, whatever the inventory says")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One row per fault of any selected guest; rows of faults that a guest does not ask for are dropped."""
+    if not {"drill", "fault"} <= set(metafunc.fixturenames):
+        return
+    selection = metafunc.config.stash.get(SELECTION, None)
+    guests = [] if selection is None else [selection.inventory.guests[name] for name in selection.guests]
+    asked = dict.fromkeys(fault for guest in guests for fault in guest.drill.faults)
+    chosen = metafunc.config.getoption("fault") or tuple(asked) or ("switch",)
+    metafunc.parametrize("fault", tuple(dict.fromkeys(chosen)), scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop the rows of faults that the guest's inventory does not name, unless the command line asks for them."""
+    if SELECTION not in config.stash or config.getoption("fault"):
+        return
+    guests = config.stash[SELECTION].inventory.guests
+
+    def unasked(item: pytest.Item) -> bool:
+        given = parameters(item)
+        name, fault = given.get("guest_name"), given.get("fault")
+        return name in guests and fault is not None and fault not in guests[name].drill.faults
+
+    dropped = [item for item in items if unasked(item)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if not unasked(item)]
 
 
 @pytest.fixture
@@ -43,17 +80,19 @@ def budgets(wanted_guest: Guest) -> Budgets:
 
 
 @pytest.fixture
-def drill(request: pytest.FixtureRequest, guest_name: str, wanted_guest: Guest, inventory: Inventory) -> DrillResult:
-    """The drill of this guest, run when it is first asked for. Skips where none is permitted or asked for."""
+def drill(
+    request: pytest.FixtureRequest, guest_name: str, fault: FaultName, wanted_guest: Guest, inventory: Inventory
+) -> DrillResult:
+    """The drill of this guest by this fault, run when it is first asked for. Skips where it is not permitted."""
     request.node.user_properties.append(("role", "drill"))
-    _skip_unless_wanted(request, guest_name, wanted_guest.drill)
+    _skip_unless_wanted(request, guest_name, fault, wanted_guest.drill)
     results = request.config.stash.setdefault(_RESULTS, {})
-    if guest_name not in results:
+    if (guest_name, fault) not in results:
         try:
-            results[guest_name] = _drill(request.config, guest_name, wanted_guest, inventory)
+            results[guest_name, fault] = _drill(request.config, guest_name, fault, inventory)
         except CouldNotLook as problem:
-            results[guest_name] = problem
-    result = results[guest_name]
+            results[guest_name, fault] = problem
+    result = results[guest_name, fault]
     if isinstance(result, CouldNotLook):
         raise result
     request.node.user_properties += [("evidence", f"{label}\t{path}") for label, path in result.evidence]
@@ -75,7 +114,9 @@ def measured(request: pytest.FixtureRequest, drill: DrillResult) -> DrillResult:
 def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None:
     """Put every measured number beside this row."""
     lines = [line for direction in measured.directions for line in verdict.numbers(direction)]
-    lines.append(f"undo timer on the guest: {measured.armed}")
+    lines.append(f"undo timers: {measured.armed}")
+    if measured.unfinished:
+        lines.append(f"not all was tried: {measured.unfinished}")
     if measured.before is not None and measured.before.reached_over_it:
         lines.append(
             "the controller reaches the guest over the drilled bond itself: only that timer would have saved it"
@@ -83,9 +124,11 @@ def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None
     request.node.user_properties += [("note", line) for line in lines]
 
 
-def _skip_unless_wanted(request: pytest.FixtureRequest, guest_name: str, wanted: Drill) -> None:
+def _skip_unless_wanted(request: pytest.FixtureRequest, guest_name: str, fault: FaultName, wanted: Drill) -> None:
     if not wanted.permitted:
         pytest.skip(f"{guest_name}: the inventory permits no drill (guests.{guest_name}.drill.permitted)")
+    if fault not in wanted.faults:
+        pytest.skip(f"{guest_name}: the inventory permits no {fault} (guests.{guest_name}.drill.faults)")
     reason = None
     if not request.config.getoption("drill"):
         reason = "it was not asked for (--drill)"
@@ -96,17 +139,21 @@ def _skip_unless_wanted(request: pytest.FixtureRequest, guest_name: str, wanted:
         pytest.skip(f"{guest_name}: the drill has not run: {reason}")
 
 
-def _drill(config: pytest.Config, name: str, wanted: Guest, inventory: Inventory) -> DrillResult:
+def _drill(config: pytest.Config, name: str, fault: FaultName, inventory: Inventory) -> DrillResult:
+    wanted = inventory.guests[name]
     bond = _bond(name, wanted)
     folder = config.stash[RUN_FOLDER]
+    base = f"drills/{name}/{fault}"
     with ExitStack() as stack:
         connection = stack.enter_context(connect(wanted.connect, wanted.ssh_config, sudo=wanted.sudo))
         guest = DrilledGuest(name, Place(connection), bond, wanted.sudo)
-        plan = _plan(guest, wanted, config.getoption("switch_by") or wanted.drill.switch)
-        observer = wanted.drill.observer or ""
-        with folder.open(f"drills/{name}/observer.pcap") as evidence:
-            result = drilling.run(plan, lambda: _look(stack, observer, inventory.observers[observer]), evidence)
-    return _with_evidence(folder, result)
+        plan = _plan(guest, fault, wanted, config.getoption("switch_by") or wanted.drill.switch)
+        observers = [
+            partial(_look, stack, observer, inventory.observers[observer])
+            for observer in (wanted.drill.observer or "", *wanted.drill.more_observers)
+        ]
+        result = drilling.run(plan, observers, lambda observer: folder.open(f"{base}/{observer}.pcap"))
+    return _with_evidence(folder, base, result)
 
 
 def _bond(name: str, wanted: Guest) -> str:
@@ -117,13 +164,14 @@ def _bond(name: str, wanted: Guest) -> str:
     raise CouldNotMeasure(f"{name}: the inventory does not say which bond to drill (guests.{name}.drill.bond)")
 
 
-def _plan(guest: DrilledGuest, wanted: Guest, way: str) -> drilling.Plan:
+def _plan(guest: DrilledGuest, fault: FaultName, wanted: Guest, way: str) -> Plan:
     bond = wanted.bonds.get(guest.bond)
     addresses = [] if bond is None else [Announced(-1, str(each.ip)) for each in bond.addresses]
     for vlan, networks in ({} if bond is None else bond.vlans).items():
         addresses += [Announced(vlan, str(each.ip)) for each in networks]
-    return drilling.Plan(
+    return Plan(
         guest=guest,
+        fault=fault,
         way=way,
         wanted_slaves=() if bond is None else bond.slaves,
         wanted_addresses=tuple(addresses),
@@ -141,9 +189,8 @@ def _look(stack: ExitStack, name: str, wanted: Observer) -> Watcher:
     return look(name, Place(connection), wanted.interface, sudo=wanted.sudo)
 
 
-def _with_evidence(folder: RunFolder, result: DrillResult) -> DrillResult:
-    base = f"drills/{result.guest}"
-    evidence = [("capture (pcap)", f"{base}/observer.pcap")]
+def _with_evidence(folder: RunFolder, base: str, result: DrillResult) -> DrillResult:
+    evidence = [(f"capture of {name} (pcap)", f"{base}/{name}.pcap") for name in result.observers]
     evidence.append(("what the drill found", folder.add(f"{base}/drill.txt", protocol(result).encode())))
     figures = []
     for number, direction in enumerate(result.directions, 1):

@@ -35,6 +35,8 @@ class Probes:
 
     Its end is the last probe's sent time when traffic had not come back at the end. None: nothing was lost.
     """
+    first_answer_ms: float | None
+    """When the first probe was sent that was answered, of those after the switch; None when none was."""
     silence_ms: float
     """Longest time between two answers after the switch: also shows answers that were only late."""
     to_old_mac: int
@@ -85,6 +87,7 @@ def follow(frames: Sequence[Frame], address: str, at_ns: int, *, left_mac: str |
         reordered=reordered,
         tail_lost=_tail(after),
         gap=gap,
+        first_answer_ms=next((_ms(probe.sent_ns, at_ns) for probe in after if probe.answers), None),
         silence_ms=_silence_ms(answered_ns, at_ns),
         to_old_mac=sum(probe.to == left_mac and _ms(probe.sent_ns, at_ns) > told_ms for probe in after),
         resolution_ms=max((later.sent_ns - earlier.sent_ns for earlier, later in pairwise(around)), default=0) / 1e6,

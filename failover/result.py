@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from checks.linux.bonding import Notifications
 from failover.bond_state import BondState
+from failover.events import Event
 from failover.timeline import Announced, Scene, Timeline
+from inventory.model import FaultName
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,18 @@ class NeighbourMove:
 
 
 @dataclass(frozen=True, slots=True)
+class Acted:
+    """What another machine than the guest says about what it did to a link."""
+
+    way: str
+    status: int
+    message: str
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchRecord:
-    """What the guest says about one switch. Times are by the guest's own clock."""
+    """What the machine that did it says about one event. Times are by its own clock."""
 
     way: str
     marker: str
@@ -41,22 +53,31 @@ class SwitchRecord:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """One switch, there or back."""
+    """One event as one observer saw it."""
 
-    old_active: str
-    new_active: str
+    event: Event
     record: SwitchRecord
     scene: Scene
     timeline: Timeline
-    expected: Notifications
     visible: tuple[Announced, ...]
     """The announced addresses that the observer's place allows to see."""
     neighbours: tuple[NeighbourMove, ...]
+    observer: str = ""
+    """Named only where several watch."""
+    round: int = 0
+    """Which repetition of the drill this belongs to, from 1; 0 when it is not repeated."""
+
+    @property
+    def expected(self) -> Notifications:
+        """What the wire should show, per address."""
+        return self.event.expected
 
     @property
     def name(self) -> str:
         """As a person says it."""
-        return f"{self.old_active}→{self.new_active}"
+        counted = f"#{self.round} " if self.round else ""
+        seen_by = f" (seen by {self.observer})" if self.observer else ""
+        return f"{counted}{self.event.name}{seen_by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +89,22 @@ class DrillResult:
 
     guest: str
     bond: str
-    observer: str
+    fault: FaultName
+    observers: tuple[str, ...]
     before: BondState | None
     after: BondState | None
     directions: tuple[Direction, ...] = ()
+    """Events in their order; each as often as there are observers."""
     refused: str | None = None
     not_measured: str | None = None
     give_back: str = ""
-    """What the guest said when it was asked to give the state back."""
+    """What was said when the state was to be given back."""
     armed: str = ""
-    """The undo timer that was armed."""
+    """The undo timers that were armed."""
+    left_behind: tuple[str, ...] = ()
+    """What is not as it was on another machine than the guest, in words."""
+    unfinished: str = ""
+    """Why not all events of the fault were tried."""
     evidence: tuple[tuple[str, str], ...] = ()
     """Label and path inside the run folder."""
     figures: tuple[tuple[str, str], ...] = ()

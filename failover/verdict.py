@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from failover.events import Do
 from failover.probes import Probes
 from failover.result import Direction, NeighbourMove
 from failover.timeline import Announced, Timeline
@@ -11,38 +12,66 @@ NAMES = {"GARP": "gratuitous ARP", "NA": "unsolicited neighbour advertisement"}
 KEPT = "neighbours keep the old MAC until their own entry runs out or the guest happens to talk to them"
 
 
+UNNOTICED = (
+    "the bond did not notice: the link that its monitor looks at stayed up, so nothing fails over and traffic stays "
+    "lost until the fault is mended. A monitor of links (miimon) sees no further than the VF's own link; what lies "
+    "beyond it needs VFs that follow their port (link-state auto), a switch that takes its ports down when its uplink "
+    "is gone, or ARP monitoring (arp_interval, arp_ip_target)"
+)
+
+
 def not_carried_out(direction: Direction) -> list[str]:
-    """The guest did not do what the switch asked of its bond."""
-    record = direction.record
-    if record.active_after != direction.new_active:
-        said = f": {record.message}" if record.message else ""
-        return [f"the active slave is still {record.active_after or 'none'} after {record.way}{said}"]
-    if record.mac_after != direction.scene.new_mac:
-        return [f"the bond has MAC {record.mac_after}, fail_over_mac asks for {direction.scene.new_mac}"]
+    """The bond did not do what was asked of it, or what the loss of a link asks of it."""
+    event, record = direction.event, direction.record
+    said = f": {record.message}" if record.message else ""
+    if record.status:
+        return [f"{record.way} ended with status {record.status}{said}"]
+    if record.active_after != event.new_active:
+        still = "still " if record.active_after == event.old_active else ""
+        why = f"; {UNNOTICED}" if still and event.do is Do.DOWN else said
+        wanted = event.new_active or "none"
+        return [f"the active slave is {still}{record.active_after or 'none'} after {record.way}, wanted {wanted}{why}"]
+    if record.mac_after != event.new_mac:
+        return [f"the bond has MAC {record.mac_after}, fail_over_mac asks for {event.new_mac}"]
     return []
 
 
 def outages(direction: Direction, budgets: Budgets) -> list[str]:
-    """Gaps in traffic beyond the budget, by each probed address; only where the wire was clean before the switch."""
-    found = []
-    for probes in direction.timeline.probes:
-        if probes.baseline_lost or (probes.gap_ms <= budgets.outage_ms and not probes.still_out):
-            continue
-        to_old = f"; {probes.to_old_mac} of its probes still went to the old MAC" if probes.to_old_mac else ""
-        if probes.still_out:
-            found.append(
-                f"{probes.address} no longer answered, for {probes.gap_ms:.0f} ms until the watch ended{to_old}"
-            )
-        else:
-            found.append(
-                f"{probes.address} did not answer for {probes.gap_ms:.0f} ms (known to {probes.resolution_ms:.0f} ms), "
-                f"the budget is {budgets.outage_ms:.0f} ms{to_old}"
-            )
-    return found
+    """Gaps in traffic beyond the budget, by each probed address; only where the wire was clean before.
+
+    Where there was no path before, what counts is when the first probe after the event was answered.
+    """
+    if direction.event.cuts_off:
+        return []
+    told = _late_recovery if direction.event.recovers else _outage
+    return [sentence for probes in direction.timeline.probes if (sentence := told(probes, budgets))]
+
+
+def _late_recovery(probes: Probes, budgets: Budgets) -> str | None:
+    if probes.first_answer_ms is None:
+        return f"{probes.address} did not answer again until the watch ended"
+    if probes.first_answer_ms > budgets.outage_ms:
+        late = f"{probes.address} answered again only after {probes.first_answer_ms:.0f} ms"
+        return f"{late}, the budget is {budgets.outage_ms:.0f} ms"
+    return None
+
+
+def _outage(probes: Probes, budgets: Budgets) -> str | None:
+    if probes.baseline_lost or (probes.gap_ms <= budgets.outage_ms and not probes.still_out):
+        return None
+    to_old = f"; {probes.to_old_mac} of its probes still went to the old MAC" if probes.to_old_mac else ""
+    if probes.still_out:
+        return f"{probes.address} no longer answered, for {probes.gap_ms:.0f} ms until the watch ended{to_old}"
+    return (
+        f"{probes.address} did not answer for {probes.gap_ms:.0f} ms (known to {probes.resolution_ms:.0f} ms), "
+        f"the budget is {budgets.outage_ms:.0f} ms{to_old}"
+    )
 
 
 def dirty_baselines(direction: Direction) -> list[str]:
-    """Where the wire lost probes before the switch, so that its losses may not be blamed on the bond."""
+    """Where the wire lost probes before the event, so that its losses may not be blamed on the bond."""
+    if direction.event.recovers or direction.event.cuts_off:
+        return []
     return [
         f"{probes.baseline_lost} of {probes.baseline_sent} probes to {probes.address} were lost before the switch"
         for probes in direction.timeline.probes
@@ -52,6 +81,8 @@ def dirty_baselines(direction: Direction) -> list[str]:
 
 def too_many_lost(direction: Direction, budgets: Budgets) -> list[str]:
     """Probes lost beyond the budget."""
+    if direction.event.cuts_off or direction.event.recovers:
+        return []
     return [
         f"{probes.lost} probes to {probes.address} were lost (interval {probes.interval_ms:.1f} ms), "
         f"the budget is {budgets.lost_probes}"
@@ -101,28 +132,42 @@ def foreign_announcements(direction: Direction) -> list[str]:
 
 def late_garp(direction: Direction, budgets: Budgets) -> list[str]:
     """The first GARP came surely later than the budget allows."""
-    timeline = direction.timeline
+    timeline, budget_ms = direction.timeline, _garp_budget_ms(direction, budgets)
     at_least = timeline.first_garp_at_least_ms
+    if not announces(direction):
+        return []
     if at_least is None:
         return ["no gratuitous ARP was seen at all"]
-    if at_least > budgets.first_garp_ms:
-        return [f"the first gratuitous ARP came {first_garp(timeline)}, the budget is {budgets.first_garp_ms:.0f} ms"]
+    if at_least > budget_ms:
+        return [f"the first gratuitous ARP came {first_garp(timeline)}, the budget is {budget_ms:.0f} ms"]
     return []
+
+
+def announces(direction: Direction) -> bool:
+    """Whether any GARP is due: none is when nothing changes, or when none is configured."""
+    return direction.expected.tolerated.stop > 1
+
+
+def _garp_budget_ms(direction: Direction, budgets: Budgets) -> float:
+    """A lost link must first be noticed, which is part of the outage that the budget allows."""
+    return budgets.first_garp_ms if direction.event.do is Do.SWITCH else budgets.outage_ms
 
 
 def uncertain_garp(direction: Direction, budgets: Budgets) -> list[str]:
     """The first GARP may have been later than the budget: its upper bound is, its lower bound is not."""
-    at_most = direction.timeline.first_garp_at_most_ms
-    if at_most is None or at_most <= budgets.first_garp_ms or late_garp(direction, budgets):
+    at_most, budget_ms = direction.timeline.first_garp_at_most_ms, _garp_budget_ms(direction, budgets)
+    if at_most is None or at_most <= budget_ms or late_garp(direction, budgets):
         return []
     return [
         f"{direction.name}: the first gratuitous ARP came {first_garp(direction.timeline)}; {direction.record.way} "
-        f"itself took {direction.record.took_ms:.0f} ms, so a budget of {budgets.first_garp_ms:.0f} ms cannot be judged"
+        f"itself took {direction.record.took_ms:.0f} ms, so a budget of {budget_ms:.0f} ms cannot be judged"
     ]
 
 
 def stuck_neighbours(direction: Direction, budgets: Budgets) -> list[str]:
     """Entries of the observer that did not have the new MAC in time."""
+    if direction.event.cuts_off:
+        return []
     return [complaint for move in direction.neighbours if (complaint := _stuck(move, direction, budgets))]
 
 
@@ -149,8 +194,8 @@ def numbers(direction: Direction) -> list[str]:
     """The measured numbers of one switch, one line each, for the report."""
     timeline, record = direction.timeline, direction.record
     lines = [
-        f"{direction.name} by {record.way} ({record.took_ms:.1f} ms on the guest); MAC {direction.scene.old_mac} → "
-        f"{direction.scene.new_mac}; switch timed by {timeline.switched.by}",
+        f"{direction.name} by {record.way} ({record.took_ms:.1f} ms there); MAC {direction.scene.old_mac} → "
+        f"{direction.scene.new_mac}; timed by {timeline.switched.by}",
     ]
     if timeline.first_garp_ms is not None:
         lines.append(f"{direction.name}: first gratuitous ARP {first_garp(timeline)}")

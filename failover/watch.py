@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from checks.linux.bonding import Notifications
 from failover.capture import Capture
+from failover.events import Event
 from failover.frames import Frame, Kind, Tokens
 from failover.observer import Program, Watcher, latest_mac, moved, start_probes, watch_neighbours
 from failover.places import CouldNotMeasure
@@ -21,6 +22,7 @@ START_DEADLINE_S = 15
 """Until the capture listens, and again until every probed address has answered."""
 MARKER_DEADLINE_S = 0.5
 NOTIFY_SLACK_S = 0.5
+CUT_OFF_S = 1.0
 STEADY_NS = 500_000_000
 
 
@@ -62,13 +64,20 @@ class Watch:
         by = f"the controller's clock, ± {(returned_ns - asked_ns) / 1e6:.0f} ms"
         return Switched(self.capture.observer_ns(asked_ns), self.capture.observer_ns(returned_ns), by)
 
-    def settle(self, first: int, scene: Scene, expected: Notifications, ends: float) -> None:
+    def settle(self, first: int, scene: Scene, event: Event, ends: float) -> None:
         """Wait until traffic is steady, neighbours have moved and announcements are through; until `ends` at most.
+
+        An event that cuts the guest off is watched for a moment only: nothing comes.
 
         No announcement is given up early: a guest that is short of CPU sends them seconds late.
         Then a little longer: one announcement too many would come one gap later, and the youngest probes are to be
         answered.
         """
+
+        if event.cuts_off:
+            self.let_pass(CUT_OFF_S)
+            return
+        expected = event.expected
 
         def settled() -> bool:
             frames = self.frames_since(first)

@@ -1,13 +1,15 @@
 #!/bin/sh
-# Take the drill lock of this machine's bond, write down what must come back, and arm the timer that brings it back
-# when nobody else does. Prints `armed=...` when the timer is read back as alive, else `refused=REASON`.
-# usage: arm.sh BOND TOKEN SECONDS
+# Take the drill lock of one thing of this machine, write down what must come back, and arm the timer that brings it
+# back when nobody else does. Prints `armed=...` when the timer is read back as alive, else `refused=REASON`.
+# usage: arm.sh LOCK TOKEN SECONDS bond BOND | pf PF | vf PF INDEX
 set -u
 LC_ALL=C export LC_ALL
-bond=$1 token=$2 seconds=$3
+lock_name=$1 token=$2 seconds=$3 kind=$4 nic=$5 index=${6-}
 base=${VFPROOF_RUN:-/run/vfproof}
-lock=$base/$bond
-bonding=${VFPROOF_NET:-/sys/class/net}/$bond/bonding
+lock=$base/$lock_name
+net=${VFPROOF_NET:-/sys/class/net}
+bonding=$net/$nic/bonding
+trouble="its state could not be read"
 
 refuse() {
     printf 'refused=%s\n' "$1"
@@ -23,8 +25,55 @@ holder_lives() { # the directory of a lock
     esac
 }
 
-[ -d "$base" ] || mkdir -m 0700 "$base" 2>/dev/null || refuse "$base cannot be made: drills need root on the guest"
-[ -w "$bonding/active_slave" ] || refuse "$bonding/active_slave cannot be written: drills need root on the guest"
+# What each of these prints is the way back: a script that does nothing where all is as it was. Names come from the
+# kernel, which takes neither spaces nor slashes in them; quotes keep the rest.
+bond_undo() {
+    read -r active <"$bonding/active_slave" || true
+    [ -n "$active" ] || { trouble="$nic has no active slave" && return 1; }
+    read -r slaves <"$bonding/slaves" || slaves=
+    printf '# Give %s its links and its active slave back. Written by a vfproof drill.\n' "$nic"
+    for slave in $slaves; do
+        flags=$(cat "$net/$slave/flags" 2>/dev/null) || continue
+        [ $((flags & 1)) -eq 1 ] || continue
+        printf "[ \$((\$(cat '%s') & 1)) -eq 1 ] || ip link set dev '%s' up\n" "$net/$slave/flags" "$slave"
+    done
+    # A link that has just come back is not taken as active before miimon and updelay have passed: try again.
+    cat <<EOF
+tries=0
+until read -r now <'$bonding/active_slave' && [ "\$now" = '$active' ]; do
+    [ \$tries -lt 200 ] || exit 1
+    [ \$tries -eq 0 ] || sleep 0.1
+    { printf '%s\n' '$active' >'$bonding/active_slave'; } 2>/dev/null
+    tries=\$((tries + 1))
+done
+EOF
+}
+
+pf_undo() {
+    flags=$(cat "$net/$nic/flags" 2>/dev/null) || { trouble="there is no interface $nic" && return 1; }
+    [ $((flags & 1)) -eq 1 ] || { trouble="$nic is down already" && return 1; }
+    printf "# Set %s up again. Written by a vfproof drill.\nip link set dev '%s' up\n" "$nic" "$nic"
+}
+
+vf_undo() {
+    state=$(ip link show dev "$nic" | sed -n "s/^ *vf $index .*link-state \([a-z]*\).*/\1/p")
+    [ -n "$state" ] || { trouble="the driver of $nic does not tell the link state of its VF $index" && return 1; }
+    printf "# Give VF %s of %s its link state back. Written by a vfproof drill.\n" "$index" "$nic"
+    printf "ip link set dev '%s' vf %s state %s\n" "$nic" "$index" "$state"
+}
+
+write_undo() {
+    case $kind in
+    bond) bond_undo ;;
+    pf) pf_undo ;;
+    vf) vf_undo ;;
+    *) trouble="nothing is known of a $kind" && return 1 ;;
+    esac
+}
+
+[ -d "$base" ] || mkdir -m 0700 "$base" 2>/dev/null || refuse "$base cannot be made: drills need root there"
+[ "$kind" != bond ] || [ -w "$bonding/active_slave" ] ||
+    refuse "$bonding/active_slave cannot be written: drills need root on the guest"
 if ! mkdir -m 0700 "$lock" 2>/dev/null; then
     holder_lives "$lock" && refuse "another drill holds $lock ($(cat "$lock/token" 2>/dev/null))"
     # Its timer is gone. Whoever renames the lock is the one that cleans up after it.
@@ -37,13 +86,7 @@ if ! mkdir -m 0700 "$lock" 2>/dev/null; then
 fi
 
 printf '%s\n' "$token" >"$lock/token"
-read -r active <"$bonding/active_slave" || true
-[ -n "$active" ] || { rm -rf "$lock" && refuse "$bond has no active slave"; }
-cat >"$lock/undo" <<EOF
-# Give $bond its active slave back. Does nothing when it has it already. Written by a vfproof drill.
-read -r now <'$bonding/active_slave'
-[ "\$now" = '$active' ] || printf '%s\n' '$active' >'$bonding/active_slave'
-EOF
+write_undo >"$lock/undo" || { rm -rf "$lock" && refuse "$trouble"; }
 cat >"$lock/undo_and_unlock" <<EOF
 sh '$lock/undo' && rm -rf '$lock'
 EOF

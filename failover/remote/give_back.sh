@@ -1,7 +1,7 @@
 #!/bin/sh
 # Bring back what arm.sh wrote down, then disarm its timer and open the lock, in this order, so that a death in between
 # leaves the timer to do the same again. Prints `given_back=...`.
-# usage: give_back.sh BOND TOKEN
+# usage: give_back.sh LOCK TOKEN
 set -u
 LC_ALL=C export LC_ALL
 lock=${VFPROOF_RUN:-/run/vfproof}/$1

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from failover.bond_state import UnexpectedState, addresses_to_announce, parse
-from failover.guest import other_slave
 from failover.timeline import Announced
 from tests.failover.wire import BEFORE, NEW, OLD
 
@@ -63,7 +62,6 @@ def test_a_bond_is_read_with_its_slaves_and_what_it_must_announce():
     )
     assert [(slave.nic, slave.mii_status) for slave in state.slaves] == [("eth0", "up"), ("eth1", "going back")]
     assert state.addresses == (Announced(-1, "10.77.0.21"), Announced(-1, "fd77::21"), Announced(77, "10.77.77.21"))
-    assert other_slave(state) == "eth1"
 
 
 def test_a_connection_that_comes_in_over_the_bond_is_known():

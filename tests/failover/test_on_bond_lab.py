@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ from failover import verdict
 from failover.guest import DrilledGuest
 from failover.observer import look
 from failover.places import Place
+from failover.plan import Plan
 from failover.result import DrillResult
 from failover.timeline import Announced
-from inventory.model import Budgets
+from inventory.model import Budgets, FaultName
 from lab import session
 from lab.session import Lab
 
@@ -50,15 +52,28 @@ def quick_inventory(lab: Lab, tmp_path: Path) -> Path:
     return file
 
 
-def drill(lab: Lab, way: str, evidence: io.BytesIO) -> DrillResult:
+def drill(lab: Lab, way: str, evidence: io.BytesIO, fault: FaultName = "switch") -> DrillResult:
     with ExitStack() as stack:
 
         def place(name: str) -> Place:
             return Place(stack.enter_context(connect(f"ssh://{name}", str(lab.ssh_config))))
 
         guest = DrilledGuest("guest", place("guest"), "bond0", sudo=False)
-        plan = drilling.Plan(guest, way, ("eth0", "eth1"), (), 5, 30, BUDGETS)
-        return drilling.run(plan, lambda: look("observer", place("observer"), "eth0", sudo=False), evidence)
+        plan = Plan(guest, fault, way, ("eth0", "eth1"), (), 5, 30, BUDGETS)
+        look_at = partial(look, "observer", place("observer"), "eth0", sudo=False)
+        return drilling.run(plan, [look_at], lambda _: Kept(evidence))
+
+
+class Kept(io.BytesIO):
+    """A file in memory whose bytes outlive it."""
+
+    def __init__(self, to: io.BytesIO) -> None:
+        super().__init__()
+        self._to = to
+
+    def close(self) -> None:
+        self._to.write(self.getvalue())
+        super().close()
 
 
 def complaints(result: DrillResult) -> list[str]:
@@ -116,6 +131,25 @@ def test_a_healthy_bond_holds_and_tcpdump_reads_the_same(lab: Lab, way: str, tmp
         assert len(read) == sum(len(direction.timeline.of(announced)) for direction in result.directions) >= 4
 
 
+@pytest.mark.parametrize(
+    ("fault", "events"),
+    [
+        ("slave-down", ["eth0 down (eth0→eth1)", "eth0 up", "eth1 down (eth1→eth0)", "eth1 up"]),
+        ("both-down", ["eth1 down", "eth0 down (eth0→none)", "eth0 up (none→eth0)", "eth1 up"]),
+    ],
+)
+def test_a_bond_follows_its_links(lab: Lab, fault: FaultName, events: list[str]) -> None:
+    result = drill(lab, "auto", io.BytesIO(), fault)
+    assert (result.refused, result.not_measured, result.unfinished) == (None, None, "")
+    assert [direction.name for direction in result.directions] == events
+    assert not complaints(result)
+    assert result.before is not None and result.after is not None
+    assert not result.before.differences(result.after)
+    for direction in result.directions:
+        still_out = {probes.still_out for probes in direction.timeline.probes}
+        assert still_out == {direction.event.cuts_off}, direction.name
+
+
 def test_a_switch_that_drops_announcements_breaks_the_drill_for_that_reason(
     lab: Lab, quick_inventory: Path, tmp_path: Path
 ) -> None:
@@ -136,7 +170,7 @@ def test_a_switch_that_drops_announcements_breaks_the_drill_for_that_reason(
     ):
         assert found[statement] == "broken", said
     assert "neighbours keep the old MAC" in said
-    assert {file.name for file in (tmp_path / "run/drills/guest").iterdir()} == {
+    assert {file.name for file in (tmp_path / "run/drills/guest/switch").iterdir()} == {
         "observer.pcap",
         "drill.txt",
         "timeline-1.svg",

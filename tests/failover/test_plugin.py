@@ -49,6 +49,14 @@ def test_each_guest_whose_drill_cannot_run_says_why(tmp_path: Path) -> None:
     assert status == 6
 
 
+def test_a_fault_that_the_inventory_does_not_name_is_not_done(tmp_path: Path) -> None:
+    status, rows = run(tmp_path, "--drill", "--fault", "slave-down")
+    assert {row["id"].partition("[")[2] for row in rows["far"]} == {"far-slave-down]"}
+    assert {row["outcome"] for row in rows["far"]} == {"does not apply"}
+    assert all("permits no slave-down (guests.far.drill.faults)" in row["message"] for row in rows["far"])
+    assert status == 5
+
+
 def test_without_drill_nothing_is_switched_and_what_was_wanted_is_named(tmp_path: Path) -> None:
     status, rows = run(tmp_path)
     assert {row["wanted_but_not_run"] for row in rows["far"]} == {"it was not asked for (--drill)"}

@@ -13,6 +13,7 @@ from scapy.packet import Packet, Raw
 
 from checks.linux.bonding import Cause, expected_notifications
 from failover.bond_state import BondState, SlaveState
+from failover.events import Do, Event
 from failover.frames import BROADCAST, Frame, Tokens, decode
 from failover.result import Direction, DrillResult, NeighbourMove, SwitchRecord
 from failover.timeline import Announced, Scene, find_switch, measure
@@ -135,18 +136,19 @@ EXPECTED = expected_notifications(
 )
 
 
+EVENT = Event(Do.SWITCH, ("eth1",), "eth0", "eth1", OLD, NEW, EXPECTED)
+
+
 def direction(wire: Wire, scene: Scene = SCENE, record: SwitchRecord = RECORD, **changes: object) -> Direction:
     """One switch as measured on this wire."""
     frames = wire.frames()
     switched = find_switch(frames, record.took_ms)
     assert switched is not None
     measured = Direction(
-        old_active="eth0",
-        new_active="eth1",
+        event=EVENT,
         record=record,
         scene=scene,
         timeline=measure(frames, scene, switched),
-        expected=EXPECTED,
         visible=scene.announced,
         neighbours=(NeighbourMove(GUEST4, OLD, NEW, 12.0, ((12.0, NEW),)),),
     )
@@ -155,5 +157,5 @@ def direction(wire: Wire, scene: Scene = SCENE, record: SwitchRecord = RECORD, *
 
 def drilled(*directions: Direction, **changes: object) -> DrillResult:
     """A whole drill of these directions, its state given back."""
-    result = DrillResult("guest-1", "bond0", "watcher", BEFORE, BEFORE, directions)
+    result = DrillResult("guest-1", "bond0", "switch", ("watcher",), BEFORE, BEFORE, directions)
     return replace(result, **changes)  # type: ignore[arg-type]

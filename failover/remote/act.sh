@@ -1,13 +1,17 @@
 #!/bin/sh
-# Make one slave of a bond the active one, with a marker frame to the observer right before.
+# Do one thing to a bond, with a marker frame to the observer right before, and wait until the bond has followed.
 # No second marker: a guest that has a new MAC asks for the observer's again before it can send, and so would teach the
 # observer what only its announcements should.
 # Runs under bash where there is one: only bash sends a datagram without starting a program.
-# usage: switch.sh BOND SLAVE auto|ifenslave|iproute2|sysfs OBSERVER_ADDRESS TOKEN
+# usage: act.sh BOND auto|ifenslave|iproute2|sysfs|down|up|wait|wait-up OBSERVER_ADDRESS TOKEN WANTED_ACTIVE WAIT_MS SLAVE...
+# wait, wait-up: somebody else has taken the link away, or given it back.
+# WANTED_ACTIVE is empty when no slave is to be active afterwards.
 set -u
 LC_ALL=C export LC_ALL
-bond=$1 slave=$2 way=$3 observer=$4 token=$5
-active=/sys/class/net/$bond/bonding/active_slave
+bond=$1 way=$2 observer=$3 token=$4 wanted=$5 wait_ms=$6
+shift 6
+net=/sys/class/net
+active=$net/$bond/bonding/active_slave
 
 stamp() {
     if [ -n "${EPOCHREALTIME-}" ]; then
@@ -21,7 +25,7 @@ mark() {
     case $marker in
     udp)
         # shellcheck disable=SC3025 # only reached under bash
-        printf '%s' "$token" >"/dev/udp/$observer/9"
+        { printf '%s' "$token" >"/dev/udp/$observer/9"; } 2>/dev/null || true
         ;;
     ping) ping -n -q -c 1 -W 1 -p "$(printf '%s' "$token" | od -An -tx1 | tr -d ' \n')" "$observer" >/dev/null ;;
     esac
@@ -29,10 +33,22 @@ mark() {
 
 change() {
     case $way in
-    ifenslave) ifenslave -c "$bond" "$slave" ;;
-    iproute2) ip link set dev "$bond" type bond active_slave "$slave" ;;
-    sysfs) printf '%s\n' "$slave" >"$active" ;;
+    ifenslave) ifenslave -c "$bond" "$1" ;;
+    iproute2) ip link set dev "$bond" type bond active_slave "$1" ;;
+    sysfs) printf '%s\n' "$1" >"$active" ;;
+    down | up) for nic; do ip link set dev "$nic" "$way" || return; done ;;
     esac
+}
+
+followed() { # SLAVE...: the active slave is the wanted one, and a link that was given back is seen by the bond
+    now=
+    IFS= read -r now <"$active" || true
+    [ "$now" = "$wanted" ] || return 1
+    case $way in up | wait-up) ;; *) return 0 ;; esac
+    for nic; do
+        IFS= read -r status <"$net/$nic/bonding_slave/mii_status" || return 1
+        [ "$status" = up ] || return 1
+    done
 }
 
 # An ifenslave of Debian's is a set of ifupdown scripts and no program: only what can be run counts.
@@ -44,24 +60,25 @@ fi
 # The program comes from disk now, so that its loading is not measured as the bond's latency.
 case $way in
 ifenslave) ifenslave -V >/dev/null 2>&1 || command -v ifenslave >/dev/null || { echo missing=ifenslave && exit 0; } ;;
-iproute2) ip -V >/dev/null 2>&1 || { echo missing=ip && exit 0; } ;;
+iproute2 | down | up) ip -V >/dev/null 2>&1 || { echo missing=ip && exit 0; } ;;
 esac
 marker=none
 command -v ping >/dev/null && marker=ping
 [ -n "${BASH_VERSION-}" ] && marker=udp
+[ -n "$observer" ] || marker=none
 printf 'way=%s\nmarker=%s\nactive_before=%s\n' "$way" "$marker" "$(cat "$active")"
 
 stamp marked_at
 mark
-message=$(change 2>&1)
+message=$(change "$@" 2>&1)
 status=$?
 stamp done_at
 printf 'status=%s\nmessage=%s\n' "$status" "$(printf '%s' "$message" | tr '\n' ' ')"
 
 tries=0
-while [ "$(cat "$active")" != "$slave" ] && [ $tries -lt 50 ]; do
+while ! followed "$@" && [ $((tries * 50)) -lt "$wait_ms" ]; do
     tries=$((tries + 1))
     sleep 0.05
 done
 stamp seen_at
-printf 'active_after=%s\nmac_after=%s\n' "$(cat "$active")" "$(cat "/sys/class/net/$bond/address")"
+printf 'active_after=%s\nmac_after=%s\n' "$(cat "$active")" "$(cat "$net/$bond/address")"

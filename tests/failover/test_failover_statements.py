@@ -1,4 +1,4 @@
-"""Every statement of the active-slave drill, made to fail and to hold on frames made by scapy."""
+"""Every statement of a drill, made to fail and to hold on frames made by scapy."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from scapy.layers.inet6 import ICMPv6ND_NA
 from scapy.layers.l2 import ARP
 
 from checks.outcome import CouldNotLook, collected_advice
-from failover import test_active_slave_switch as statements
+from failover import test_failover as statements
 from failover.bond_state import SlaveState
+from failover.events import planned
 from failover.guest import why_not
 from failover.result import DrillResult, NeighbourMove
 from failover.timeline import Announced, Scene
@@ -90,12 +91,27 @@ def test_switch_is_carried_out__broken_when_the_driver_refuses():
     record = replace(RECORD, active_after="eth0", message="Invalid argument")
     message = broken(statements.test_switch_is_carried_out, drilled(direction(healthy(), record=record)))
     assert "eth0→eth1" in message
-    assert "still eth0 after iproute2: Invalid argument" in message
+    assert "still eth0 after iproute2, wanted eth1: Invalid argument" in message
 
 
 def test_switch_is_carried_out__broken_when_the_mac_does_not_follow():
     record = replace(RECORD, mac_after=OLD)
     assert OLD in broken(statements.test_switch_is_carried_out, drilled(direction(healthy(), record=record)))
+
+
+def test_switch_is_carried_out__broken_when_the_bond_does_not_notice_a_cut_wire():
+    event = planned("wire-cut", BEFORE)[0]
+    record = replace(RECORD, way="wire-cut", active_after="eth0", mac_after=OLD)
+    message = broken(statements.test_switch_is_carried_out, drilled(direction(healthy(), record=record, event=event)))
+    assert "eth0 down (eth0→eth1): the active slave is still eth0 after wire-cut, wanted eth1" in message
+    assert "the bond did not notice" in message
+    assert "arp_interval" in message
+
+
+def test_switch_is_carried_out__broken_when_the_command_fails():
+    record = replace(RECORD, status=2, message="Operation not permitted")
+    message = broken(statements.test_switch_is_carried_out, drilled(direction(healthy(), record=record)))
+    assert "iproute2 ended with status 2: Operation not permitted" in message
 
 
 def test_switch_is_carried_out__holds_with_the_new_slaves_mac():
@@ -115,6 +131,29 @@ def test_traffic_is_back_in_time__broken_when_it_never_comes_back():
 
 def test_traffic_is_back_in_time__holds_with_a_gap_below_the_budget():
     statements.test_traffic_is_back_in_time("guest-1", drilled(direction(healthy(lost=range(100, 108)))), BUDGETS)
+
+
+def recovered(answered_ms: float):
+    """Both links had been lost; one is given back at 1000 ms, and answers come again from that time after it on."""
+    first = int((SWITCH_MS + answered_ms) / 10)
+    event = planned("both-down", BEFORE)[2]
+    return drilled(direction(healthy(lost=range(first)), Scene(WANTED, (GUEST4,), OLD, OLD), event=event))
+
+
+def test_traffic_is_back_in_time__broken_when_a_bond_recovers_late():
+    message = broken(statements.test_traffic_is_back_in_time, recovered(400), BUDGETS)
+    assert "eth0 up (none→eth0): 10.77.0.21 answered again only after 400 ms, the budget is 100 ms" in message
+
+
+def test_traffic_is_back_in_time__holds_when_a_bond_recovers_soon():
+    statements.test_traffic_is_back_in_time("guest-1", recovered(90), BUDGETS)
+
+
+def test_traffic_is_back_in_time__holds_when_it_was_cut_off_on_purpose():
+    event = planned("both-down", BEFORE)[1]
+    cut_off = direction(healthy(lost=range(101, 300)), Scene(WANTED, (GUEST4,), OLD, OLD), event=event)
+    assert cut_off.timeline.probes[0].still_out
+    statements.test_traffic_is_back_in_time("guest-1", drilled(cut_off), BUDGETS)
 
 
 def test_traffic_is_back_in_time__could_not_measure_on_a_wire_that_loses_packets_itself():
@@ -295,6 +334,11 @@ def test_state_is_given_back__broken_when_an_address_or_a_slave_is_gone():
     message = broken(statements.test_state_is_given_back, drilled(after=after))
     assert "slave eth1 was" in message
     assert "addresses" in message
+
+
+def test_state_is_given_back__broken_when_a_pf_is_still_down():
+    left = drilled(direction(healthy()), left_behind=("kvm-1: PF enp1s0 was up and is down",))
+    assert "kvm-1: PF enp1s0 was up and is down" in broken(statements.test_state_is_given_back, left)
 
 
 def test_state_is_given_back__could_not_look_when_the_guest_rebooted_or_is_lost():
