@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -224,6 +224,18 @@ def guest_pfs(machines: Machines, guest_host_name: str, guest_host_bundle: Bundl
 def guest_domain(
     machines: Machines,
     guest_name: str,
+@pytest.fixture
+def device_owners(machines: Machines, host_name: str, host_bundle: Bundle) -> Owners | CouldNotLook:  # noqa: ARG001
+    """Which domains have which PCI device of the host; where that is not known, why."""
+    return attempt(lambda: owners(machines.fact(("host", host_name), libvirt.parse)))
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says what a reader of the row may want to know, whatever comes out of it."""
+    return lambda text: request.node.user_properties.append(("note", text))
+
+
     wanted_guest: Guest,
     guest_host_name: str,
     guest_host_bundle: Bundle,  # noqa: ARG001
