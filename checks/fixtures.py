@@ -10,6 +10,7 @@ from checks.bundle import Bundle
 from checks.facts import bonds as bonds_facts
 from checks.facts import boot_parameters as boot_parameters_facts
 from checks.facts import iommu as iommu_facts
+from checks.facts import kernel_log as kernel_log_facts
 from checks.facts import libvirt, managed_nics, nics, pci, udev
 from checks.facts import libvirt_start as libvirt_start_facts
 from checks.facts import networks as networks_facts
@@ -17,6 +18,7 @@ from checks.facts import system as system_facts
 from checks.facts.bonds import Bond
 from checks.facts.boot_parameters import BootParameters
 from checks.facts.iommu import Iommu
+from checks.facts.kernel_log import KernelLog
 from checks.facts.libvirt import Domain
 from checks.facts.libvirt_start import LibvirtStart
 from checks.facts.networks import Network
@@ -25,11 +27,13 @@ from checks.facts.pci import Pf
 from checks.facts.system import System
 from checks.facts.udev import UdevRules
 from checks.handed_vfs import HandedVf, behind, handed_vfs
+from checks.hosts_together import AllHosts, look_at_all
 from checks.machines import BUNDLES, SELECTION, Machines, Who, parameters
 from inventory.model import Guest, Host, Inventory
 from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
 
 _MACHINES = pytest.StashKey[Machines]()
+_ALL_HOSTS = pytest.StashKey[AllHosts]()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -149,6 +153,27 @@ def pfs(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Pf, ..
 
 
 @pytest.fixture
+def kernel_log(machines: Machines, host_name: str, host_bundle: Bundle) -> KernelLog:  # noqa: ARG001
+    """What the host's log says of SR-IOV."""
+    return machines.fact(("host", host_name), kernel_log_facts.parse)
+
+
+@pytest.fixture
+def all_hosts(
+    request: pytest.FixtureRequest,
+    machines: Machines,
+    inventory: Inventory,
+    host_bundle: Bundle,  # noqa: ARG001 - it is the evidence
+) -> AllHosts:
+    """All hosts that this run looks at, side by side; made once."""
+    stash = request.config.stash
+    if _ALL_HOSTS not in stash:
+        wanted = {name: inventory.hosts[name] for name in stash[SELECTION].hosts}
+        stash[_ALL_HOSTS] = look_at_all(wanted, lambda name, parse: machines.fact(("host", name), parse))
+    return stash[_ALL_HOSTS]
+
+
+@pytest.fixture
 def udev_rules(machines: Machines, host_name: str, host_bundle: Bundle) -> UdevRules:  # noqa: ARG001
     """The host's udev rules, as they are read at boot."""
     return machines.fact(("host", host_name), udev.parse)
@@ -197,6 +222,12 @@ def host_bonds(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple
 
 
 @pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Says what a reader of the row may want to know, whatever comes out of it."""
+    return lambda text: request.node.user_properties.append(("note", text))
+
+
+@pytest.fixture
 def guest_nics(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Nic, ...]:  # noqa: ARG001
     """The guest's NICs."""
     return machines.fact(("guest", guest_name), nics.parse)
@@ -224,18 +255,6 @@ def guest_pfs(machines: Machines, guest_host_name: str, guest_host_bundle: Bundl
 def guest_domain(
     machines: Machines,
     guest_name: str,
-@pytest.fixture
-def device_owners(machines: Machines, host_name: str, host_bundle: Bundle) -> Owners | CouldNotLook:  # noqa: ARG001
-    """Which domains have which PCI device of the host; where that is not known, why."""
-    return attempt(lambda: owners(machines.fact(("host", host_name), libvirt.parse)))
-
-
-@pytest.fixture
-def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Says what a reader of the row may want to know, whatever comes out of it."""
-    return lambda text: request.node.user_properties.append(("note", text))
-
-
     wanted_guest: Guest,
     guest_host_name: str,
     guest_host_bundle: Bundle,  # noqa: ARG001

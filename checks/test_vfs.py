@@ -7,15 +7,17 @@ from collections.abc import Iterable
 
 import pytest
 
-from checks.facts.pci import Pf, Vf
+from checks.facts.kernel_log import KernelLog
+from checks.facts.pci import Pf
 from checks.linux.pci_address import PciAddress, vf_address
 from checks.outcome import CouldNotLook, advise
 from checks.paired_pfs import PairedPf, demand_presence, paired_pfs
+from checks.sriov_limits import whose_limit, why_no_capability, why_not_as_many
+from checks.vf_settings import because, every_vf, label, settings, stated
 from inventory import model
 from inventory.model import Host
 
 _NO_MAC = "00:00:00:00:00:00"
-_SETTINGS = ("mac", "vlan", "spoofchk", "trust")
 
 
 def test_every_pf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
@@ -35,7 +37,9 @@ def test_every_pf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...
     assert not wrong, f"{host_name}: {'; '.join(wrong)} (read in /sys/class/net and /sys/bus/pci/devices)"
 
 
-def test_every_pf_has_the_wanted_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+def test_every_pf_has_the_wanted_driver(
+    host_name: str, wanted_host: Host, pfs: tuple[Pf, ...], kernel_log: KernelLog
+) -> None:
     """Every wanted PF is bound to its driver.
 
     Why: with another driver, or none, VFs cannot be made, and rules keyed on the driver's name do not apply.
@@ -44,6 +48,7 @@ def test_every_pf_has_the_wanted_driver(host_name: str, wanted_host: Host, pfs: 
     paired = paired_pfs(wanted_host, pfs)
     wrong = [
         f"{p.name} ({p.found.address}) has {p.found.driver or 'no driver'}, wanted {p.wanted.driver or 'any driver'}"
+        f"{kernel_log.why(p.found, 'driver')}"
         for p in paired
         if p.found and (p.found.driver is None or p.found.driver != (p.wanted.driver or p.found.driver))
     ]
@@ -55,22 +60,30 @@ def test_every_pf_can_make_the_wanted_vfs(host_name: str, wanted_host: Host, pfs
     """Every wanted PF can make as many VFs as are wanted.
 
     Why: the driver's limit (sriov_totalvfs) may be lower than the card's, and firmware can hide SR-IOV altogether.
-    Fix: enable SR-IOV in the firmware's setup and in the card's own (mlxconfig SRIOV_EN, NUM_OF_VFS), then cold-start.
+    Fix: enable SR-IOV in the firmware's setup and in the card's own (mlxconfig SRIOV_EN, NUM_OF_VFS), then cold-start;
+    where the driver sets the limit, want fewer VFs, or spread them over more PFs.
     """
     paired = paired_pfs(wanted_host, pfs)
     wrong = []
     for p in paired:
         if p.found and p.wanted.vfs and p.found.totalvfs is None:
             wrong.append(
-                f"{p.name} ({p.found.address}) has no SR-IOV capability (no sriov_totalvfs), wanted {p.wanted.vfs} VFs"
+                f"{p.name} ({p.found.address}) has no SR-IOV capability (no sriov_totalvfs), wanted {p.wanted.vfs} "
+                f"VFs; {why_no_capability(p.found)}"
             )
         elif p.found and (p.found.totalvfs or 0) < p.wanted.vfs:
-            wrong.append(f"{p.name} ({p.found.address}) takes {p.found.totalvfs} VFs at most, wanted {p.wanted.vfs}")
-    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from /sys/bus/pci/devices/*/sriov_totalvfs)"
+            wrong.append(
+                f"{p.name} ({p.found.address}) takes {p.found.totalvfs} VFs at most, wanted {p.wanted.vfs}"
+                f"{whose_limit(p.found)}"
+            )
+    read = "read from sriov_totalvfs and config in /sys/bus/pci/devices/*"
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} ({read})"
     demand_presence(host_name, paired)
 
 
-def test_every_pf_has_the_wanted_number_of_vfs(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+def test_every_pf_has_the_wanted_number_of_vfs(
+    host_name: str, wanted_host: Host, pfs: tuple[Pf, ...], kernel_log: KernelLog
+) -> None:
     """Every wanted PF has exactly the wanted number of VFs now.
 
     Why: guests are promised VFs by address; too few and one does not start, another number and addresses may move.
@@ -80,6 +93,7 @@ def test_every_pf_has_the_wanted_number_of_vfs(host_name: str, wanted_host: Host
     paired = paired_pfs(wanted_host, pfs)
     wrong = [
         f"{p.name} ({p.found.address}) has {p.found.numvfs or 0} VFs, wanted {p.wanted.vfs}"
+        f"{why_not_as_many(p.found, kernel_log)}"
         for p in paired
         if p.found and (p.found.numvfs or 0) != p.wanted.vfs
     ]
@@ -87,7 +101,7 @@ def test_every_pf_has_the_wanted_number_of_vfs(host_name: str, wanted_host: Host
     demand_presence(host_name, paired)
 
 
-def test_every_vf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
+def test_every_vf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...], kernel_log: KernelLog) -> None:
     """Every VF that a wanted PF counts is on the bus, where its index says it must be.
 
     Why: guests name VFs by address; one that is missing or elsewhere is another guest's VF, or none.
@@ -95,6 +109,9 @@ def test_every_vf_is_there(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...
     """
     paired = paired_pfs(wanted_host, pfs)
     wrong = [text for p in paired if p.found for text in _misplaced(p.name, p.found)]
+    wrong += [
+        why.removeprefix("; ") for p in paired if wrong and p.found and (why := kernel_log.why(p.found, "number"))
+    ]
     assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from /sys/bus/pci/devices/*/virtfn*)"
     demand_presence(host_name, paired)
 
@@ -108,7 +125,7 @@ def test_every_vf_has_a_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf,
     """
     paired = paired_pfs(wanted_host, pfs)
     wrong = []
-    for p, vf in _vfs(paired):
+    for p, vf in every_vf(paired):
         wanted = p.wanted.vf.get(vf.index, model.Vf()).driver
         if vf.driver is None or (wanted and vf.driver != wanted):
             why = (
@@ -139,53 +156,56 @@ def test_every_pf_is_up(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) 
     demand_presence(host_name, paired)
 
 
-def test_vf_settings_are_as_wanted(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
-    """Administrative MAC, VLAN, spoof checking and trust of every VF are as the inventory wants them.
+def test_vf_settings_are_as_wanted(
+    host_name: str, wanted_host: Host, pfs: tuple[Pf, ...], kernel_log: KernelLog
+) -> None:
+    """Every setting of a VF that the inventory states is in force: MAC, VLAN, spoof checking, trust, link, rates.
 
     Why: the PF enforces these against the guest; a wrong one looks like a dead network inside it.
     Fix: set them through libvirt's domain XML, or with `ip link set PF vf N ...` while the PF is up.
     """
     paired = paired_pfs(wanted_host, pfs)
-    stated = [(p, index, vf) for p in paired for index, vf in p.wanted.vf.items() if any(_stated(vf))]
-    if not stated:
+    found = list(settings(paired))
+    if not found:
         pytest.skip("the inventory states no settings of single VFs")
-    wrong, unknown = [], []
-    for p, index, wanted in stated:
-        vf = next((vf for vf in (p.found.vfs if p.found else ()) if vf.index == index), None)
-        for name, want in _stated(wanted):
-            found = _setting(vf, name)
-            if found is None:
-                unknown.append(f"{name} of {p.name} VF {index}{_because(p, vf)}")
-            elif found != want:
-                wrong.append(f"{p.name} VF {index}: {name} is {_word(found)}, wanted {_word(want)}")
-    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from ip -d -j link show)"
+    wrong = [one for one in found if one.found not in (None, one.wanted)]
+    said = dict.fromkeys(kernel_log.why(one.pf.found, "setting") for one in wrong if one.pf.found)
+    text = "; ".join(str(one) for one in wrong)
+    assert not wrong, f"{host_name}: {text} (read from ip -d -j link show){''.join(said)}"
+    unknown = [
+        f"{one.name} of {label(one.pf, one.index)}{because(one.pf, one.vf)}" for one in found if one.found is None
+    ]
     if unknown:
         raise CouldNotLook(f"{host_name}: not reported: {'; '.join(unknown)}")
+    # While its PF is down, a setting may be stored and not be in force (libvirt src/util/virnetdev.c says so, too).
+    down = dict.fromkeys(one.pf.name for one in found if one.pf.found and one.pf.found.up is False)
+    if down:
+        raise CouldNotLook(f"{host_name}: {', '.join(down)} is down, so settings of its VFs may not be in force")
+    tagged = {label(p, vf.index): vf.vlan_protocol for p, vf in every_vf(paired) if vf.vlan and vf.vlan_protocol}
+    for name, protocol in tagged.items():
+        if protocol != "802.1q":
+            advise(f"{host_name}: the VLAN of {name} is one of {protocol}: its switch port must expect that outer tag")
 
 
 def test_vf_macs_are_set_and_unique(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
-    """No two VFs share a MAC, and every VF for a guest that the inventory describes has one.
+    """No VF has the MAC of another VF or of a PF, and every VF for a guest that the inventory describes has one.
 
     Why: two equal MACs on one network cut both off in turns; a VF without an administrative MAC gets a random one.
     Fix: give every VF its own MAC, in libvirt's domain XML or with `ip link set PF vf N mac ...`.
     """
     paired = paired_pfs(wanted_host, pfs)
-    owners: dict[str, list[str]] = defaultdict(list)
     unset: list[str] = []
     random: list[str] = []
     unknown: list[str] = []
-    for p, vf in _vfs(paired):
-        label = f"{p.name} VF {vf.index}"
+    for p, vf in every_vf(paired):
         if vf.admin_mac is None:
-            unknown.append(f"{label}{_because(p, vf)}")
-        elif vf.admin_mac != _NO_MAC:
-            owners[vf.admin_mac].append(label)
-        elif vf.driver == "vfio-pci":
+            unknown.append(f"{label(p, vf.index)}{because(p, vf)}")
+        elif vf.admin_mac == _NO_MAC and vf.driver == "vfio-pci":
             # Bound for a guest: one that the inventory describes is in use, another may still be given its MAC.
-            (unset if vf.index in p.wanted.vf else random).append(label)
-    wrong = [f"{mac} on {' and '.join(labels)}" for mac, labels in owners.items() if len(labels) > 1]
-    wrong += [f"no administrative MAC on {label}" for label in unset]
-    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from ip -d -j link show)"
+            (unset if vf.index in p.wanted.vf else random).append(label(p, vf.index))
+    wrong = [f"{mac} on {' and '.join(labels)}" for mac, labels in _shared_macs(pfs).items()]
+    wrong += [f"no administrative MAC on {name}" for name in unset]
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from ip -d -j link show and /sys/class/net/*/address)"
     if unknown:
         raise CouldNotLook(f"{host_name}: MAC not reported: {'; '.join(unknown)}")
     if random:
@@ -194,27 +214,38 @@ def test_vf_macs_are_set_and_unique(host_name: str, wanted_host: Host, pfs: tupl
 
 
 def test_vf_links_follow_their_pf(host_name: str, wanted_host: Host, pfs: tuple[Pf, ...]) -> None:
-    """The link of every VF follows the link of its PF.
+    """The link of every VF follows the link of its PF, but for those that the inventory wants otherwise.
 
     Why: a VF whose link is forced on (state enable) stays up while the port is dead, so that a bond above it never
     fails over; one forced off (disable) carries nothing.
     Fix: `ip link set PF vf N state auto`.
     """
     paired = paired_pfs(wanted_host, pfs)
-    states = [(f"{p.name} VF {vf.index}", vf.link_state) for p, vf in _vfs(paired)]
-    wrong = [f"{label} is {state}" for label, state in states if state in ("enable", "disable")]
+    free = [(p, vf) for p, vf in every_vf(paired) if "link_state" not in stated(p.wanted.vf.get(vf.index, model.Vf()))]
+    states = [(label(p, vf.index), vf.link_state) for p, vf in free]
+    wrong = [f"{name} is {state}" for name, state in states if state in ("enable", "disable")]
     assert not wrong, f"{host_name}: link state forced: {', '.join(wrong)}; wanted auto (read from ip -d -j link show)"
-    unknown = [f"{p.name} VF {vf.index}{_because(p, vf)}" for p, vf in _vfs(paired) if vf.link_state is None]
+    unknown = [f"{label(p, vf.index)}{because(p, vf)}" for p, vf in free if vf.link_state is None]
     if unknown:
         raise CouldNotLook(f"{host_name}: link state not reported: {'; '.join(unknown)}")
-    odd = [f"{label} is {state!r}" for label, state in states if state != "auto"]
+    odd = [f"{name} is {state!r}" for name, state in states if state != "auto"]
     if odd:
         raise CouldNotLook(f"{host_name}: link state unknown to vfproof: {', '.join(odd)}")
     demand_presence(host_name, paired)
 
 
-def _vfs(paired: Iterable[PairedPf]) -> list[tuple[PairedPf, Vf]]:
-    return [(p, vf) for p in paired if p.found for vf in p.found.vfs]
+def _shared_macs(pfs: Iterable[Pf]) -> dict[str, list[str]]:
+    """MACs that a VF shares with another VF or a PF of the host. PFs among themselves may: a bond sees to that."""
+    vfs: dict[str, list[str]] = defaultdict(list)
+    ports: dict[str, list[str]] = defaultdict(list)
+    for pf in pfs:
+        name = pf.netdev or pf.address
+        if pf.mac:
+            ports[pf.mac].append(f"{name} itself")
+        for vf in pf.vfs:
+            if vf.admin_mac and vf.admin_mac != _NO_MAC:
+                vfs[vf.admin_mac].append(f"{name} VF {vf.index}")
+    return {mac: labels + ports[mac] for mac, labels in vfs.items() if len(labels) > 1 or ports[mac]}
 
 
 def _not_found(p: PairedPf, pfs: Iterable[Pf]) -> str:
@@ -237,23 +268,3 @@ def _misplaced(name: str, pf: Pf) -> list[str]:
         if place != PciAddress.parse(address):
             wrong.append(f"{name} VF {index} is at {address}, by its routing ID it must be at {place}")
     return wrong
-
-
-def _stated(wanted: model.Vf) -> list[tuple[str, str | int | bool]]:
-    return [(name, getattr(wanted, name)) for name in _SETTINGS if getattr(wanted, name) is not None]
-
-
-def _setting(vf: Vf | None, name: str) -> str | int | bool | None:
-    value: str | int | bool | None = getattr(vf, "admin_mac" if name == "mac" else name, None)
-    return value
-
-
-def _because(p: PairedPf, vf: Vf | None) -> str:
-    """Why a value of the VF is not known."""
-    if p.found is None or vf is None:
-        return f" (there is no such {'PF' if p.found is None else 'VF'})"
-    return f" ({p.found.incomplete})" if p.found.incomplete else f" (driver {p.found.driver} does not report it)"
-
-
-def _word(value: str | int | bool) -> str:  # noqa: FBT001
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from checks.facts import (
     bonds,
     boot_parameters,
+    firmware,
     iommu,
+    kernel_log,
     libvirt,
     libvirt_start,
     managed_nics,
@@ -30,6 +32,8 @@ HOST_SOURCES = _joined(
     boot_parameters.SOURCES,
     pci.SOURCES,
     udev.SOURCES,
+    kernel_log.SOURCES,
+    firmware.SOURCES,
     libvirt.SOURCES,
     networks.SOURCES,
     libvirt_start.SOURCES,

@@ -5,13 +5,14 @@ Sources: Linux 6.12 Documentation/ABI/testing/sysfs-bus-pci, drivers/pci/iov.c; 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from checks.bundle import Bundle, UnexpectedOutput
+from checks.facts import pf_details
+from checks.facts.pf_details import PfDetails
 from checks.linux.pci_address import sort_key
+from checks.linux.vf_info import VfInfo, infos_by_netdev
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, Links, Source
 
@@ -31,12 +32,16 @@ SOURCES: tuple[Source, ...] = (
     Attributes("/sys/class/net/*/flags"),
     Attributes("/sys/class/net/*/address"),
     Command(_LINK_LIST),
+    *pf_details.SOURCES,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Vf:
-    """One VF as its PF sees it. A setting is None where the driver does not report it, or nothing was reported."""
+    """One VF as its PF sees it. A setting is None where the driver does not report it, or nothing was reported.
+
+    Rates are in Mbit/s, 0 for no limit. `vlan_protocol` is None for the usual 802.1Q. `mtu`: of its own netdev.
+    """
 
     index: int
     address: str
@@ -48,6 +53,10 @@ class Vf:
     spoofchk: bool | None = None
     trust: bool | None = None
     link_state: str | None = None
+    vlan_protocol: str | None = None
+    max_tx_rate_mbps: int | None = None
+    min_tx_rate_mbps: int | None = None
+    mtu: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ class Pf:
     incomplete: str | None
     device_path: str
     ids: Mapping[str, str] = field(default_factory=dict)
+    details: PfDetails = pf_details.UNKNOWN
 
     @property
     def netdev(self) -> str | None:
@@ -114,6 +124,7 @@ def parse(bundle: Bundle) -> tuple[Pf, ...]:
                 incomplete=_incomplete(names, len(vfs), reported, unreported),
                 device_path=paths.get(address, ""),
                 ids={name: own[name] for name in IDS if name in own},
+                details=pf_details.details(bundle, address, names[0] if names else None),
             )
         )
     return tuple(found)
@@ -128,7 +139,7 @@ def _vfs(
     bundle: Bundle,
     drivers: Mapping[str, str],
     netdevs: Mapping[str, tuple[str, ...]],
-    reported: Mapping[str, Mapping[int, Mapping[str, Any]]],
+    reported: Mapping[str, Mapping[int, VfInfo]],
 ) -> dict[str, tuple[Vf, ...]]:
     found: dict[str, list[Vf]] = {}
     for path, target in bundle.links(f"{_DEVICES}/*/virtfn*").items():
@@ -138,32 +149,29 @@ def _vfs(
         index = int(number)
         infos = [reported[name][index] for name in netdevs.get(pf, ()) if index in reported.get(name, {})]
         names = netdevs.get(address, ())
-        vf = _vf(index, address, drivers.get(address), names[0] if names else None, infos[0] if infos else {})
-        found.setdefault(pf, []).append(vf)
+        info = infos[0] if infos else VfInfo()
+        found.setdefault(pf, []).append(
+            Vf(
+                index=index,
+                address=address,
+                driver=drivers.get(address),
+                netdev=names[0] if names else None,
+                admin_mac=info.mac,
+                vlan=info.vlan,
+                qos=info.qos,
+                spoofchk=info.spoofchk,
+                trust=info.trust,
+                link_state=info.link_state,
+                vlan_protocol=info.vlan_protocol,
+                max_tx_rate_mbps=info.max_tx_rate_mbps,
+                min_tx_rate_mbps=info.min_tx_rate_mbps,
+                mtu=pf_details.mtu(bundle, names[0]) if names else None,
+            )
+        )
     return {pf: tuple(sorted(vfs, key=lambda vf: vf.index)) for pf, vfs in found.items()}
 
 
-def _vf(index: int, address: str, driver: str | None, netdev: str | None, info: Mapping[str, Any]) -> Vf:
-    vlans = info.get("vlan_list")
-    # `vlan_list` is [{}] where there is no VLAN; before kernels had the list, `vlan` stood beside it.
-    first = vlans[0] if isinstance(vlans, list) and vlans and isinstance(vlans[0], dict) else info
-    mac = info.get("address", info.get("mac"))  # "mac" before iproute2 5.3
-    link_state = info.get("link_state")
-    return Vf(
-        index=index,
-        address=address,
-        driver=driver,
-        netdev=netdev,
-        admin_mac=mac.lower() if isinstance(mac, str) else None,
-        vlan=_whole(first.get("vlan", 0 if info else None)),
-        qos=_whole(first.get("qos", 0 if info else None)),
-        spoofchk=_truth(info.get("spoofchk")),
-        trust=_truth(info.get("trust")),
-        link_state=link_state if isinstance(link_state, str) else None,
-    )
-
-
-def _reported_vfs(bundle: Bundle) -> tuple[dict[str, dict[int, dict[str, Any]]], str | None]:
+def _reported_vfs(bundle: Bundle) -> tuple[dict[str, dict[int, VfInfo]], str | None]:
     """What `ip` says per netdev and VF index, and why it says nothing."""
     try:
         text = bundle.output(_LINK_LIST)
@@ -172,20 +180,9 @@ def _reported_vfs(bundle: Bundle) -> tuple[dict[str, dict[int, dict[str, Any]]],
     if text is None:
         return {}, "there is no 'ip' program on the host"
     try:
-        links = json.loads(text or "[]")
-    except (ValueError, RecursionError):
-        raise UnexpectedOutput(f"'{_LINK_LIST}' printed no JSON: {text[:60]!r}") from None
-    if not isinstance(links, list):
-        raise UnexpectedOutput(f"'{_LINK_LIST}' printed no list of links: {text[:60]!r}")
-    return {
-        str(link.get("ifname")): _by_index(link.get("vfinfo_list")) for link in links if isinstance(link, dict)
-    }, None
-
-
-def _by_index(infos: object) -> dict[int, dict[str, Any]]:
-    if not isinstance(infos, list):
-        return {}
-    return {info["vf"]: info for info in infos if isinstance(info, dict) and _whole(info.get("vf")) is not None}
+        return infos_by_netdev(text), None
+    except ValueError:
+        raise UnexpectedOutput(f"'{_LINK_LIST}' printed no JSON list of links: {text[:60]!r}") from None
 
 
 def _incomplete(
@@ -239,14 +236,6 @@ def _number(own: Mapping[str, str], name: str, address: str) -> int | None:
 def _flag(own: Mapping[str, str], name: str, address: str) -> bool | None:
     number = _number(own, name, address)
     return None if number is None else number != 0
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _truth(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _by_device(texts: Mapping[str, str]) -> dict[str, str]:
