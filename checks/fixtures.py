@@ -14,6 +14,7 @@ from checks.facts import kernel_log as kernel_log_facts
 from checks.facts import libvirt, managed_nics, nics, pci, udev
 from checks.facts import libvirt_start as libvirt_start_facts
 from checks.facts import networks as networks_facts
+from checks.facts import persistence as persistence_facts
 from checks.facts import system as system_facts
 from checks.facts.bonds import Bond
 from checks.facts.boot_parameters import BootParameters
@@ -24,6 +25,7 @@ from checks.facts.libvirt_start import LibvirtStart
 from checks.facts.networks import Network
 from checks.facts.nics import Nic
 from checks.facts.pci import Pf
+from checks.facts.persistence import Persistence
 from checks.facts.system import System
 from checks.facts.udev import UdevRules
 from checks.handed_vfs import HandedVf, behind, handed_vfs
@@ -177,6 +179,12 @@ def all_hosts(
 def udev_rules(machines: Machines, host_name: str, host_bundle: Bundle) -> UdevRules:  # noqa: ARG001
     """The host's udev rules, as they are read at boot."""
     return machines.fact(("host", host_name), udev.parse)
+
+
+@pytest.fixture
+def persistence(machines: Machines, host_name: str, host_bundle: Bundle) -> Persistence:  # noqa: ARG001
+    """Everything besides udev's rules that sets numbers of VFs on the host at boot."""
+    return machines.fact(("host", host_name), persistence_facts.parse)
 
 
 @pytest.fixture

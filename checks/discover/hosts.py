@@ -66,7 +66,9 @@ def _pfs(machine: Machine) -> Iterator[Node]:
     handed = _domains_by_address(machine)
     mtus = {nic.name: nic.mtu for nic in machine.nics}
     if named:
-        yield Entry("pfs", below=tuple(_pf(pf, maker_of(pf, machine.udev), handed, mtus) for pf in named))
+        yield Entry(
+            "pfs", below=tuple(_pf(pf, maker_of(pf, machine.udev, machine.persistence), handed, mtus) for pf in named)
+        )
     for pf in machine.sriov_pfs:
         if not pf.netdev:
             yield Remark(f"PF {pf.address} (driver {pf.driver or 'none'}) has no network interface to name it by")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from checks.bundle import Bundle
-from checks.facts import bonds, boot_parameters, iommu, libvirt, nics, pci, system, udev
+from checks.facts import bonds, boot_parameters, iommu, libvirt, nics, pci, persistence, system, udev
 from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
 from checks.facts.known import attempt
 from checks.handed_vfs import VF_DRIVERS
@@ -55,6 +55,7 @@ class Machine:
     iommu: iommu.Iommu | None = None
     boot: boot_parameters.BootParameters | None = None
     udev: udev.UdevRules | None = None
+    persistence: persistence.Persistence | None = None
 
     def __post_init__(self) -> None:
         self.system = system.parse(self.bundle)
@@ -68,6 +69,7 @@ class Machine:
         self.iommu = self._part(iommu.parse)
         self.boot = self._part(boot_parameters.parse)
         self.udev = self._part(udev.parse)
+        self.persistence = self._part(persistence.parse)
 
     @property
     def sriov_pfs(self) -> tuple[pci.Pf, ...]:

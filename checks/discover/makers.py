@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checks.facts.pci import Pf
+from checks.facts.persistence import Persistence
 from checks.facts.udev import UdevRules
+from checks.linux.vf_outlook import outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,23 +18,23 @@ class Maker:
     because: str
 
 
-def maker_of(pf: Pf, rules: UdevRules | None) -> Maker:
+def maker_of(pf: Pf, rules: UdevRules | None, persistence: Persistence | None) -> Maker:
     """The one mechanism that makes the number of VFs that runs; "any" where it is not so clear, with the reason."""
     wanted = pf.numvfs or 0
-    if rules is None:
+    expected = next((one for one in rules.forecasts if one.address == pf.address), None) if rules else None
+    if expected is None or persistence is None:
         return Maker("any", "what makes its VFs at boot is not known; see the end")
-    expected = next((one for one in rules.forecasts if one.address == pf.address), None)
-    by_rules = {expected.late, expected.early} if expected else {0}
-    words = (*pf.netdevs, pf.address, pf.mac, pf.driver)
-    others = [maker for maker in rules.makers if maker.concerns(*words) is not False]
-    named = ", ".join(f"{maker.mechanism} {maker.path}" for maker in others)
-    if wanted and by_rules == {wanted}:
-        made = [attempt.rule.where for attempt in expected.attempts if attempt.outcome == "made"] if expected else []
-        because = ", ".join(dict.fromkeys(made))
-        return Maker("any", f"{because}; and {named}") if others else Maker("udev", because)
-    if others:
-        return Maker("any", f"perhaps by {named}")
+    ahead = outlook(expected, persistence.of(pf.address))
+    named = ", ".join(owner.name for owner in ahead.owners)
+    words = {owner.mechanism for owner in ahead.owners}
+    doubtful = ", ".join(map(str, ahead.doubtful))
+    if wanted and ahead.numbers == {wanted}:
+        word = words.pop() if len(words) == 1 and not doubtful else "any"
+        because = f"{named}; and {doubtful}" if doubtful else named
+        return Maker("any" if word == "other" else word, because)
+    if doubtful:
+        return Maker("any", f"perhaps by {doubtful}")
+    later = sorted(number for number in ahead.numbers if number)
     if wanted:
         return Maker("any", f"BROKEN AT THE NEXT BOOT: nothing was found that makes {wanted} VFs then")
-    later = sorted(number for number in by_rules if number)
-    return Maker("any", f"a udev rule makes {later[-1]} at the next boot; which is wanted?" if later else "")
+    return Maker("any", f"{named} makes {later[-1]} at the next boot; which is wanted?" if later else "")

@@ -16,6 +16,7 @@ from checks.facts import (
     networks,
     nics,
     pci,
+    persistence,
     system,
     udev,
 )
@@ -32,6 +33,7 @@ HOST_SOURCES = _joined(
     boot_parameters.SOURCES,
     pci.SOURCES,
     udev.SOURCES,
+    persistence.SOURCES,
     kernel_log.SOURCES,
     firmware.SOURCES,
     libvirt.SOURCES,

@@ -12,7 +12,7 @@ _SHOW = "systemctl show -p Id -p ActiveState -p UnitFileState -p After libvirtd.
 _WANTED = "/etc/systemd/system/*.wants/*"
 _UNITS = ("/etc/systemd/system/*.service", "/run/systemd/system/*.service", "/usr/local/lib/systemd/system/*.service")
 
-SOURCES: tuple[Source, ...] = (Command(_SHOW), Links(_WANTED))  # the units' texts: checks.facts.vf_makers
+SOURCES: tuple[Source, ...] = (Command(_SHOW), Links(_WANTED))  # the units' texts: checks.facts.persistence
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""udev's rules as udevd will read them, the PFs as the rules will see them, and whatever else sets numbers of VFs.
+"""udev's rules as udevd will read them, and the PFs as the rules will see them.
 
 Sources: man udev; systemd src/udev; the sysfs files of the PFs and of all devices above them.
 """
@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from checks.bundle import Bundle
-from checks.facts import pci, vf_makers
-from checks.facts.vf_makers import VfMaker
+from checks.facts import pci
 from checks.linux.kernel_parameters import split
 from checks.linux.sriov_forecast import Forecast, Port, forecast
 from checks.linux.udev_event import ABSENT, Absent, Device
@@ -33,7 +32,6 @@ SOURCES: tuple[Source, ...] = (
     File("/run/udev/data/n*", keep="^E:"),
     File("/proc/cmdline"),
     *pci.SOURCES,
-    *vf_makers.SOURCES,
 )
 
 
@@ -42,15 +40,12 @@ class UdevRules:
     """Every rule in the order of reading (dropped lines included), and the files that are not read.
 
     `unread_texts`: what stands in those, by path. `forecasts`: what the rules make of each PF at the next boot.
-    `makers`: everything else that seems to set numbers of VFs, and `unknown_makers`: why some could not be looked for.
     """
 
     rules: tuple[Rule, ...]
     unread: tuple[Unread, ...]
     unread_texts: Mapping[str, str]
     forecasts: tuple[Forecast, ...]
-    makers: tuple[VfMaker, ...]
-    unknown_makers: tuple[str, ...]
 
 
 def parse(bundle: Bundle) -> UdevRules:
@@ -65,14 +60,11 @@ def parse(bundle: Bundle) -> UdevRules:
     order, unread = reading_order(texts, masks)
     parameters = {p.name: p.value or "1" for p in split(bundle.text("/proc/cmdline") or "")}
     rules = tuple(rule for path in order for rule in parse_file(path, texts[path]))
-    makers, unknown = vf_makers.parse(bundle)
     return UdevRules(
         rules=rules,
         unread=unread,
         unread_texts={item.path: texts[item.path] for item in unread if item.path in texts},
         forecasts=forecast(rules, _ports(bundle), parameters),
-        makers=makers,
-        unknown_makers=unknown,
     )
 
 

@@ -1,0 +1,118 @@
+"""rc.local and every other place where a shell line or a list entry writes sriov_numvfs, services aside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from checks.bundle import Bundle
+from checks.facts.known import attempt
+from checks.facts.persistence.found import Found, Host, links_of, texts_of
+from checks.facts.persistence.places import Place, claim_on
+from checks.facts.persistence.services import LIBVIRT, LINE, MASKS
+from checks.linux.sysfs_writes import ATTRIBUTE, listed_writes, shell_writes
+from checks.outcome import CouldNotLook
+from checks.source import Command, File, Links, Source
+
+_RC_LOCAL = ("/etc/rc.local", "/etc/rc.d/rc.local")
+_EXECUTABLE = "find -L /etc/ -maxdepth 1 -name rc.local -perm /111"
+_TMPFILES = tuple(f"{top}/tmpfiles.d/*.conf" for top in ("/etc", "/run", "/usr/local/lib", "/usr/lib"))  # noqa: S108
+_SYSFS = ("/etc/sysfs.conf", "/etc/sysfs.d/*.conf")
+_IFUPDOWN = ("/etc/network/interfaces", "/etc/network/interfaces.d/*")
+_TUNED = ("/etc/tuned/*/tuned.conf", "/etc/tuned/profiles/*/tuned.conf", "/usr/lib/tuned/*/tuned.conf")
+_ACTIVE = "/etc/tuned/active_profile"
+_HOOKS = (
+    "/etc/crontab",
+    "/etc/cron.d/*",
+    "/etc/network/if-*.d/*",
+    "/etc/NetworkManager/dispatcher.d/*",
+    "/etc/NetworkManager/dispatcher.d/*/*",
+    "/etc/networkd-dispatcher/*/*",
+    "/etc/libvirt/hooks/*",
+    "/etc/libvirt/hooks/*/*",
+)
+_SYSV = "/etc/rc[S2345].d/S*"
+
+SOURCES: tuple[Source, ...] = (
+    *(File(path, keep=f"{LINE}|^[[:space:]]*exit") for path in _RC_LOCAL),
+    *(File(pattern, keep=LINE) for pattern in (*_TMPFILES, *_SYSFS, *_IFUPDOWN, *_TUNED, *_HOOKS)),
+    File(_ACTIVE),
+    Command(_EXECUTABLE),
+    Links(_SYSV),
+    *(Links(pattern) for pattern in MASKS),
+)
+
+
+def read(bundle: Bundle, host: Host, found: Found) -> None:
+    """What scripts and lists do to the number of VFs of every PF. Raises CouldNotLook."""
+    places = [
+        *_rc_local(bundle, host),
+        *_lists(bundle, host),
+        *_others(bundle),
+    ]
+    for place in places:
+        for nic in host.nics:
+            if claim := claim_on(place, nic, host):
+                found.add(nic, claim)
+
+
+def _rc_local(bundle: Bundle, host: Host) -> Iterable[Place]:
+    texts = {path: text for path in _RC_LOCAL if (text := bundle.text(path))}
+    if not any(ATTRIBUTE in text for text in texts.values()):
+        return
+    path, text = next((path, text) for path, text in texts.items() if ATTRIBUTE in text)
+    lines = text.splitlines()
+    end = next((n for n, line in enumerate(lines) if re.match(r"exit\b", line)), len(lines))
+    late = shell_writes(lines[end:])
+    if late:
+        yield Place("rc.local", "rc.local", path, late, acts=False, reason="an exit stands before the line")
+    writes = shell_writes(lines[:end])
+    if not writes:
+        return
+    executable = attempt(lambda: bundle.output(_EXECUTABLE))
+    mask = links_of(bundle, MASKS)
+    advice = (
+        ("it runs last, so guests that start by themselves may find no VFs of {nic}",)
+        if host.started & set(LIBVIRT)
+        else ()
+    )
+    acts: bool | None = True
+    reason = ""
+    if any(p.endswith("/rc-local.service") and to == "/dev/null" for p, to in mask.items()):
+        acts, reason = False, "rc-local.service is masked"
+    elif isinstance(executable, CouldNotLook) or executable is None:
+        acts, reason = None, f"whether it may be executed cannot be told: {executable}"
+    elif not executable.strip():
+        acts, reason = False, f"it is not executable, so systemd does not run it: chmod +x {path}"
+    yield Place("rc.local", "rc.local", path, writes, acts, reason, advice)
+
+
+def _lists(bundle: Bundle, host: Host) -> Iterable[Place]:
+    for path, text in texts_of(bundle, _TMPFILES).items():
+        writes = listed_writes(text.splitlines(), tmpfiles=True)
+        reason = "tmpfiles.d is applied early in the boot, and whether the PF is there by then cannot be told"
+        yield Place("tmpfiles", "tmpfiles.d", path, writes, None, reason)
+    for path, text in texts_of(bundle, _SYSFS).items():
+        writes = listed_writes(text.splitlines(), tmpfiles=False)
+        if not writes:
+            continue
+        sysv = any(link.endswith("sysfsutils") for link in bundle.links(_SYSV))
+        acts = "sysfsutils.service" in host.started or sysv
+        reason = "" if acts else "no boot starts sysfsutils.service: it is not enabled, or not installed"
+        yield Place("sysfsutils", "sysfsutils", path, writes, acts, reason)
+
+
+def _others(bundle: Bundle) -> Iterable[Place]:
+    for path, text in texts_of(bundle, _IFUPDOWN).items():
+        lines = [re.sub(r"^\s*(?:pre-up|up|post-up)\s+", "", line) for line in text.splitlines()]
+        writes = shell_writes(line for line in lines if not re.match(r"\s*(?:pre-down|down|post-down)\b", line))
+        reason = "whether ifupdown brings that interface up at boot is not judged"
+        yield Place("ifupdown", "ifupdown", path, writes, None, reason)
+    active = (bundle.text(_ACTIVE) or "").split()
+    for path, text in texts_of(bundle, _TUNED).items():
+        if ATTRIBUTE in text and path.split("/")[-2] in active:
+            writes = listed_writes(text.splitlines(), tmpfiles=False) or shell_writes(text.splitlines())
+            yield Place("other", "tuned profile", path, writes, None, "when tuned applies it is not judged")
+    for path, text in texts_of(bundle, _HOOKS).items():
+        if ATTRIBUTE in text:
+            yield Place("other", "script", path, shell_writes(text.splitlines()), None, "when it runs is not judged")
