@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from checks.facts.nics import Nic
@@ -14,15 +14,21 @@ VF_DRIVERS = frozenset({"igbvf", "ixgbevf", "iavf", "i40evf", "cxgb4vf", "thunde
 
 
 @dataclass(frozen=True, slots=True)
-class HandedVf:
-    """One VF that a domain has, and the <interface> that hands it over."""
+class LocatedVf:
+    """One VF and the PF that it belongs to."""
 
     pf: Pf
     vf: Vf
-    interface: Interface
 
     def __str__(self) -> str:
         return f"VF {self.vf.index} of {self.pf.netdev or self.pf.address} ({self.vf.address})"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedVf(LocatedVf):
+    """One VF that a domain has, and the <interface> that hands it over."""
+
+    interface: Interface
 
 
 def locate(address: str, pfs: Iterable[Pf]) -> tuple[Pf, Vf] | None:
@@ -43,6 +49,6 @@ def behind(nics: Iterable[Nic], handed: Iterable[HandedVf]) -> dict[str, HandedV
     return {nic.name: by_mac[nic.permanent_mac] for nic in nics if nic.permanent_mac in by_mac}
 
 
-def is_vf(nic_name: str, driver: str | None, behind_nics: dict[str, HandedVf]) -> bool:
+def is_vf(nic_name: str, driver: str | None, behind_nics: Mapping[str, LocatedVf]) -> bool:
     """Whether a guest's NIC is a VF: the host says so, or its driver drives nothing else."""
     return nic_name in behind_nics or driver in VF_DRIVERS

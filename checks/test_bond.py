@@ -5,15 +5,13 @@ Read from /sys/class/net/<bond>/bonding, /sys/class/net/<slave>/bonding_slave an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from checks.facts.bonds import Bond
 from checks.facts.known import known
 from checks.facts.nics import Nic
 from checks.handed_vfs import is_vf
-from checks.judged_bonds import as_wanted, judged
+from checks.judged_bonds import as_wanted, different_options, judged
 from checks.linux.bonding import refused_mac
 from inventory import model
 
@@ -62,7 +60,7 @@ def test_bond_options_are_as_wanted(guest_name: str, wanted_guest: model.Guest, 
     """
     wrong = []
     for bond, wanted in as_wanted(guest_name, wanted_guest, guest_bonds):
-        wrong += [f"{bond.name}: {text}" for text in _different_options(bond, wanted)]
+        wrong += [f"{bond.name}: {text}" for text in different_options(bond, wanted)]
     assert not wrong, f"{guest_name}: {'; '.join(wrong)} (/sys/class/net/<bond>/bonding)"
 
 
@@ -129,26 +127,6 @@ def _why_missing(nic: Nic | None, name: str, bond: Bond) -> str:
     if bond.mode == "active-backup" and bond.fail_over_mac != "active" and is_vf(name, nic.driver, {}):
         return f"slave {name} is missing: {refused_mac(bond.fail_over_mac)}"
     return f"slave {name} is missing: the interface is there, but in no bond"
-
-
-def _different_options(bond: Bond, wanted: model.Bond) -> Iterator[str]:
-    options = ("fail_over_mac", "miimon", "num_grat_arp", "primary")
-    for option in options:
-        value = getattr(wanted, option)
-        if value is not None and value != (found := getattr(bond, option)):
-            yield f"{option} is {'not set' if found is None else found}, wanted {value}"
-    delay = wanted.peer_notif_delay
-    if delay is None or delay == (bond.peer_notif_delay or 0):
-        return
-    if bond.peer_notif_delay is None:
-        yield f"peer_notif_delay is wanted to be {delay}, but this kernel has no such option (Linux 5.3 has it)"
-    elif not bond.miimon or delay % bond.miimon:
-        yield (
-            f"peer_notif_delay is {bond.peer_notif_delay}, wanted {delay}, which this bond cannot have: delays are"
-            f" multiples of miimon ({bond.miimon})"
-        )
-    else:
-        yield f"peer_notif_delay is {bond.peer_notif_delay}, wanted {delay}"
 
 
 def _missing_addresses(nic: Nic | None, wanted: tuple[object, ...]) -> list[str]:

@@ -5,14 +5,17 @@ These are judged for every bond of the guest, named in the inventory or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
+from checks import bond_rules
+from checks.bond_rules import told
 from checks.facts.bonds import Bond
-from checks.handed_vfs import HandedVf, is_vf
+from checks.handed_vfs import HandedVf
 from checks.judged_bonds import judged
-from checks.linux.bonding import refused_mac, swallows_on_link_loss
+from checks.linux.bond_prediction import predicted
+from checks.linux.bonding import Cause
 from checks.outcome import advise
 from inventory import model
 
@@ -29,16 +32,8 @@ def test_bonds_of_vfs_leave_macs_alone(
     administrative MAC (libvirt always sets one) and is not trusted: the second slave cannot join.
     Fix: set fail_over_mac=active while the bond has no slaves, in the guest's network configuration.
     """
-    wrong = []
-    for bond in judged(guest_name, wanted_guest, guest_bonds):
-        vfs = [slave.nic for slave in bond.slaves if is_vf(slave.nic, slave.driver, vfs_behind_nics)]
-        if not vfs or bond.mode != "active-backup" or bond.fail_over_mac == "active":
-            continue
-        text = f"{bond.name} has fail_over_mac={bond.fail_over_mac} over {', '.join(vfs)}, wanted active"
-        if all(_may_change_mac(vfs_behind_nics.get(nic)) for nic in vfs):
-            advise(f"{guest_name}: {text}; it works because their PFs let these VFs change their MAC")
-        else:
-            wrong.append(f"{text}: {refused_mac(bond.fail_over_mac)}")
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wrong = told(guest_name, (one for bond in bonds for one in bond_rules.writes_macs(bond, vfs_behind_nics)))
     assert not wrong, f"{guest_name}: {'; '.join(wrong)}"
 
 
@@ -53,15 +48,8 @@ def test_every_bond_watches_its_links(
     Why: with miimon=0 and arp_interval=0 a dead link is never noticed, and the bond never fails over.
     Fix: set miimon=100 in the guest's bond configuration.
     """
-    wrong = []
-    for bond in judged(guest_name, wanted_guest, guest_bonds):
-        if not bond.miimon and not bond.arp_interval:
-            wrong.append(f"{bond.name} has miimon=0 and arp_interval=0")
-        elif not bond.miimon and any(is_vf(one.nic, one.driver, vfs_behind_nics) for one in bond.slaves):
-            advise(
-                f"{guest_name}: {bond.name} monitors by ARP (arp_interval={bond.arp_interval}) over VFs, which vendors"
-                " advise against: a VF may not see its own broadcasts; prove it with a drill, or use miimon"
-            )
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wrong = told(guest_name, (one for bond in bonds for one in bond_rules.watches(bond, vfs_behind_nics)))
     assert not wrong, f"{guest_name}: no link monitoring: {'; '.join(wrong)} (/sys/class/net/<bond>/bonding)"
 
 
@@ -78,13 +66,8 @@ def test_slaves_of_a_bond_are_on_different_pfs(
     """
     if wanted_guest.host is None:
         pytest.skip("the inventory names no host for this guest, so nothing tells the PFs behind its NICs")
-    shared = []
-    for bond in judged(guest_name, wanted_guest, guest_bonds):
-        by_pf: dict[str, list[str]] = {}
-        for slave in bond.slaves:
-            if handed := vfs_behind_nics.get(slave.nic):
-                by_pf.setdefault(handed.pf.netdev or handed.pf.address, []).append(f"{slave.nic} ({handed.vf.address})")
-        shared += [f"{bond.name}: {' and '.join(nics)} are VFs of {pf}" for pf, nics in by_pf.items() if len(nics) > 1]
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    shared = told(guest_name, (one for bond in bonds for one in bond_rules.shares_a_pf(bond, vfs_behind_nics)))
     assert not shared, f"{guest_name}: {'; '.join(shared)} on host {wanted_guest.host}"
 
 
@@ -101,15 +84,8 @@ def test_vfs_of_slaves_follow_their_port(
     """
     if wanted_guest.host is None:
         pytest.skip("the inventory names no host for this guest, so nothing tells the VFs behind its NICs")
-    wrong = []
-    for bond in judged(guest_name, wanted_guest, guest_bonds):
-        handed = [(slave.nic, vfs_behind_nics[slave.nic]) for slave in bond.slaves if slave.nic in vfs_behind_nics]
-        # None: this driver does not report it, and igb for one cannot set it either.
-        wrong += [
-            f"{bond.name}/{nic}: {one} has link state {one.vf.link_state}, wanted auto"
-            for nic, one in handed
-            if one.vf.link_state not in (None, "auto")
-        ]
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wrong = told(guest_name, (one for bond in bonds for one in bond_rules.forced_links(bond, vfs_behind_nics)))
     assert not wrong, f"{guest_name}: {'; '.join(wrong)} ('ip -d -j link show' on {wanted_guest.host})"
 
 
@@ -122,33 +98,102 @@ def test_neighbours_will_hear_of_a_failover(
     teaches them the new one.
     Fix: num_grat_arp=3 with peer_notif_delay of at least twice miimon; addresses on the bond or its VLAN interfaces.
     """
-    wrong = []
-    for bond in judged(guest_name, wanted_guest, guest_bonds):
-        if bond.mode != "active-backup":
-            continue
-        wanted = wanted_guest.bonds.get(bond.name)
-        if bond.num_grat_arp == 0 and bond.fail_over_mac == "active" and (wanted is None or wanted.num_grat_arp != 0):
-            wrong.append(f"{bond.name} has num_grat_arp=0 although its MAC changes (fail_over_mac=active)")
-        for text in _weak_announcements(bond):
-            advise(f"{guest_name}: {bond.name} {text}")
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wanted = wanted_guest.bonds
+    wrong = told(guest_name, (one for bond in bonds for one in bond_rules.is_heard(bond, wanted.get(bond.name))))
     assert not wrong, f"{guest_name}: {'; '.join(wrong)} (/sys/class/net/<bond>/bonding/num_grat_arp)"
 
 
-def _may_change_mac(handed: HandedVf | None) -> bool:
-    return handed is not None and (handed.vf.trust is True or handed.vf.admin_mac == "00:00:00:00:00:00")
+def test_vfs_of_a_bond_are_in_one_vlan(
+    guest_name: str,
+    wanted_guest: model.Guest,
+    guest_bonds: tuple[Bond, ...],
+    vfs_behind_nics: dict[str, HandedVf],
+) -> None:
+    """All VFs below a bond are in one VLAN of their PFs.
+
+    Why: with another VLAN on one of them the guest is in another network after a failover, and nobody answers it.
+    Fix: the same <vlan> for all of them in the domain's XML, or `ip link set PF vf INDEX vlan ID` on the host.
+    """
+    if wanted_guest.host is None:
+        pytest.skip("the inventory names no host for this guest, so nothing tells the VFs behind its NICs")
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wrong = told(guest_name, (one for bond in bonds for one in bond_rules.unequal_vlans(bond, vfs_behind_nics)))
+    assert not wrong, f"{guest_name}: {'; '.join(wrong)} ('ip -d -j link show' on {wanted_guest.host})"
 
 
-def _weak_announcements(bond: Bond) -> Iterator[str]:
-    if bond.num_grat_arp == 0:
-        yield "has num_grat_arp=0: nothing is announced after a failover"
-    if bond.bridge is not None and bond.bridge.kind == "bridge":
-        yield (
-            f"is a port of bridge {bond.bridge.name}: addresses on the bridge are never announced after a failover;"
-            f" put them on the bond, or set net.ipv4.conf.{bond.bridge.name}.arp_notify=1"
-        )
-    delay = bond.peer_notif_delay or 0
-    if swallows_on_link_loss(num_grat_arp=bond.num_grat_arp, peer_notif_delay=delay, miimon=bond.miimon):
-        yield (
-            f"sends one announcement fewer than num_grat_arp={bond.num_grat_arp} on a loss of link, because"
-            f" peer_notif_delay={delay} is less than twice miimon={bond.miimon} (kernels before the rework of 2025)"
-        )
+def test_primaries_of_bonds_are_active(
+    guest_name: str, wanted_guest: model.Guest, guest_bonds: tuple[Bond, ...]
+) -> None:
+    """Every primary slave that may always take over again is the active one.
+
+    Why: a bond that was switched away from its primary by hand goes back at the next link event, whenever that is: an
+    outage that nobody planned.
+    Fix: switch back at a time of your choice, `ip link set BOND type bond active_slave PRIMARY`; or set
+    primary_reselect=failure.
+    """
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wanted = wanted_guest.bonds
+    wrong = told(guest_name, (one for bond in bonds for one in bond_rules.primary_out(bond, wanted.get(bond.name))))
+    assert not wrong, f"{guest_name}: {'; '.join(wrong)} (/sys/class/net/<bond>/bonding)"
+
+
+def test_slaves_of_a_bond_are_in_no_net_failover_pair(
+    guest_name: str,
+    wanted_guest: model.Guest,
+    guest_bonds: tuple[Bond, ...],
+    vfs_behind_nics: dict[str, HandedVf],
+) -> None:
+    """No slave of a bond is half of a <teaming> pair.
+
+    Why: with <teaming> the guest's net_failover takes the VF for itself, over the virtio NIC of the same MAC; a VF has
+    one master, so either the pair or the bond loses it.
+    Fix: delete <teaming> from the domain's interface, or take the NIC out of the bond.
+    """
+    if wanted_guest.host is None:
+        pytest.skip("the inventory names no host for this guest, so nothing tells the VFs behind its NICs")
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wrong = [
+        f"{bond.name}/{slave.nic} is {vfs_behind_nics[slave.nic]}, which has <teaming type='{pair}'>"
+        for bond in bonds
+        for slave in bond.slaves
+        if slave.nic in vfs_behind_nics and (pair := vfs_behind_nics[slave.nic].interface.teaming)
+    ]
+    assert not wrong, f"{guest_name}: {'; '.join(wrong)} (the domain's XML on {wanted_guest.host})"
+
+
+def test_predicted_outage_fits_the_budget(
+    guest_name: str, wanted_guest: model.Guest, guest_bonds: tuple[Bond, ...], note: Callable[[str], None]
+) -> None:
+    """The outage of a failover that the options of a bond foretell fits the inventory's budget.
+
+    Why: miimon, downdelay and a driver that looks at its link every two seconds add up before anything is announced; a
+    drill can only measure what these allow.
+    Fix: smaller miimon and downdelay, a NIC whose VF driver is told of its link; or a larger drill.budgets.outage_ms.
+    """
+    budget = float(wanted_guest.drill.budgets.outage_ms)
+    wrong = []
+    for bond in judged(guest_name, wanted_guest, guest_bonds):
+        for cause in Cause:
+            found = predicted(
+                bond,
+                cause,
+                slave_drivers=[slave.driver for slave in bond.slaves],
+                over_bridge=bond.bridge is not None and bond.bridge.kind == "bridge",
+                bridge_arp_notify=bond.bridge_arp_notify,
+            )
+            if found is None:
+                note(f"{bond.name}: nothing is foretold of mode {bond.mode}")
+                break
+            text = f"{bond.name}: predicted for a {found}"
+            note(text)
+            if found.outage is not None and found.outage.low_ms > budget:
+                wrong.append(f"{text}; the budget is {budget:.0f} ms")
+            elif found.outage is None or found.outage.high_ms > budget:
+                advise(f"{guest_name}: {text}; the budget is {budget:.0f} ms")
+        note(f"{bond.name}: arp_notify is {_on(bond.arp_notify)}, ndisc_notify is {_on(bond.ndisc_notify)}")
+    assert not wrong, f"{guest_name}: {'; '.join(wrong)} (/sys/class/net/<bond>/bonding)"
+
+
+def _on(value: bool) -> str:  # noqa: FBT001 - a word for it
+    return "on" if value else "off"

@@ -17,6 +17,7 @@ SOURCES: tuple[Source, ...] = (
     *nics.SOURCES,
     Attributes("/sys/class/net/*/bonding/*"),
     Attributes("/proc/sys/net/ipv4/conf/*/arp_notify"),
+    Attributes("/proc/sys/net/ipv6/conf/*/ndisc_notify"),
     File("/proc/net/bonding/*"),  # nothing is read from it; in the bundle it is what an administrator knows
 )
 
@@ -32,6 +33,7 @@ class Slave:
     permanent_mac: str
     mtu: int
     driver: str | None
+    pci_address: str | None = None
 
     @property
     def link_up(self) -> bool:
@@ -45,6 +47,8 @@ class Bond:
 
     `peer_notif_delay`: None on kernels before 5.3, which have no such option. `primary`, `active_slave`: None for none.
     `vlans`: the VLAN interfaces on it, or why they are not known. `bridge`: the bridge it is a port of.
+    `arp_notify`, `ndisc_notify`, `bridge_arp_notify`: what the kernel goes by, on the interface or on all.
+    `aggregated_ports`: of 802.3ad, how many slaves the switch and the bond use as one link; None where it is not told.
     """
 
     name: str
@@ -66,6 +70,9 @@ class Bond:
     slaves: tuple[Slave, ...]
     vlans: tuple[Nic, ...] | CouldNotLook = ()
     bridge: Nic | None = None
+    ndisc_notify: bool = False
+    bridge_arp_notify: bool = False
+    aggregated_ports: int | None = None
 
 
 def parse(bundle: Bundle) -> tuple[Bond, ...]:
@@ -98,7 +105,7 @@ def _bond(bundle: Bundle, name: str, found: tuple[Nic, ...], vlans: tuple[Nic, .
         downdelay=number(bundle, f"{directory}/downdelay"),
         num_grat_arp=number(bundle, f"{directory}/num_grat_arp"),
         peer_notif_delay=None if bundle.text(delay) is None else number(bundle, delay),
-        arp_notify=(bundle.text(f"/proc/sys/net/ipv4/conf/{name}/arp_notify") or "0").strip() != "0",
+        arp_notify=_notifies(bundle, "ipv4", name, "arp_notify"),
         primary=_name(bundle.text(f"{directory}/primary")),
         primary_reselect=_word(bundle, f"{directory}/primary_reselect"),
         active_slave=_name(bundle.text(f"{directory}/active_slave")),
@@ -107,7 +114,16 @@ def _bond(bundle: Bundle, name: str, found: tuple[Nic, ...], vlans: tuple[Nic, .
         slaves=tuple(_slave(bundle, nic) for nic in sorted(found, key=lambda nic: nic.name) if nic.master == name),
         vlans=vlans if isinstance(vlans, CouldNotLook) else tuple(nic for nic in vlans if nic.lower == name),
         bridge=by_name.get(own.master) if own.master else None,
+        ndisc_notify=_notifies(bundle, "ipv6", name, "ndisc_notify"),
+        bridge_arp_notify=own.master is not None and _notifies(bundle, "ipv4", own.master, "arp_notify"),
+        aggregated_ports=_ports(bundle.text(f"{directory}/ad_num_ports")),
     )
+
+
+def _notifies(bundle: Bundle, family: str, name: str, key: str) -> bool:
+    """Source: IN_DEV_ARP_NOTIFY (the greater of `all` and the interface); ndisc_netdev_event (either of both)."""
+    texts = (bundle.text(f"/proc/sys/net/{family}/conf/{one}/{key}") for one in ("all", name))
+    return any((text or "0").strip() != "0" for text in texts)
 
 
 def _vlans(bundle: Bundle, found: tuple[Nic, ...]) -> tuple[Nic, ...]:
@@ -125,6 +141,7 @@ def _slave(bundle: Bundle, nic: Nic) -> Slave:
         permanent_mac=nic.permanent_mac,
         mtu=nic.mtu,
         driver=nic.driver,
+        pci_address=nic.pci_address,
     )
 
 
@@ -133,6 +150,12 @@ def _word(bundle: Bundle, path: str) -> str:
     if text is None or not text.strip():
         raise UnexpectedOutput(f"{bundle.machine}: {path} is {'not there' if text is None else 'empty'}")
     return option_name(text)
+
+
+def _ports(text: str | None) -> int | None:
+    """Empty in every other mode, and for users without CAP_NET_ADMIN (bonding_show_ad_num_ports)."""
+    words = (text or "").split()
+    return int(words[0]) if words and words[0].isascii() and words[0].isdecimal() and len(words[0]) < 6 else None
 
 
 def _name(text: str | None) -> str | None:

@@ -23,6 +23,10 @@ SCHEDULING_SLACK_MS = 50
 """Between a timer that is due and its frame on the wire, on a machine that is not overloaded."""
 
 
+MODES = frozenset({"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"})
+"""Every mode that there is (bond_mode_tbl)."""
+
+
 class Cause(Enum):
     """Why the active slave changed: the driver behaves differently."""
 

@@ -72,17 +72,18 @@ def guest(
     *,
     cmdline: str = "root=/dev/vda quiet\n",
     options: Mapping[str, str] = {},
+    files: Mapping[str, str] = {},
     **more: str,
 ) -> Bundle:
-    files: dict[str, str | bytes] = {"/proc/cmdline": cmdline}
+    known: dict[str, str | bytes] = {"/proc/cmdline": cmdline, **files}
     links: dict[str, str] = {}
     for nic in nics:
-        files |= _files(nic)
+        known |= _files(nic)
         links |= _links(nic)
     if any(nic.kind == "bond" for nic in nics):
-        files |= {f"/sys/class/net/bond0/bonding/{k}": f"{v}\n" for k, v in {**BOND_OPTIONS, **options, **more}.items()}
+        known |= {f"/sys/class/net/bond0/bonding/{k}": f"{v}\n" for k, v in {**BOND_OPTIONS, **options, **more}.items()}
     commands = {"ip -d -j link show": json.dumps([_link(n) for n in nics]), "ip -j addr show": _addresses(nics)}
-    return Bundle.of("guest-1", files=files, links=links, commands=commands)
+    return Bundle.of("guest-1", files=known, links=links, commands=commands)
 
 
 def without_ip(bundle_nics: tuple[Nic, ...] = NICS) -> Bundle:

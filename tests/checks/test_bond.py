@@ -130,11 +130,30 @@ def test_every_bond_has_exactly_its_slaves__holds_in_any_order():
         ("miimon", "0", "miimon is 0, wanted 100"),
         ("num_grat_arp", "1", "num_grat_arp is 1, wanted 3"),
         ("peer_notif_delay", "0", "peer_notif_delay is 0, wanted 200"),
+        ("updelay", "400", "updelay is 400, wanted 0"),
+        ("downdelay", "300", "downdelay is 300, wanted 100"),
+        ("arp_interval", "250", "arp_interval is 250, wanted 0"),
+        ("primary_reselect", "always 0", "primary_reselect is always, wanted failure"),
+        ("primary_reselect", "sometimes 7", "primary_reselect is sometimes, wanted failure"),
     ],
 )
 def test_bond_options_are_as_wanted__broken_by_each_option(option, found, message):
+    more = {"updelay": 0, "downdelay": 100, "arp_interval": 0, "primary_reselect": "failure"}
+    sound = {"downdelay": "100", "primary_reselect": "failure 2"}
+    options(guest(options=sound), wanted(**more))
     with pytest.raises(AssertionError, match=message):
-        options(guest(**{option: found}))
+        options(guest(options={**sound, option: found}), wanted(**more))
+
+
+def test_bond_options_are_as_wanted__broken_by_the_mtu():
+    with pytest.raises(AssertionError, match="bond0: mtu is 1500, wanted 9000"):
+        options(guest(), wanted(mtu=9000))
+
+
+@pytest.mark.parametrize("option", ["updelay", "downdelay"])
+def test_bond_options_are_as_wanted__broken_by_an_updelay_or_downdelay_that_miimon_cannot_keep(option):
+    with pytest.raises(AssertionError, match=rf"{option} is 200, wanted 250, .*multiples of miimon \(100\)"):
+        options(guest(options={option: "200"}), wanted(**{option: 250}))
 
 
 def test_bond_options_are_as_wanted__broken_when_the_primary_is_not_set():
