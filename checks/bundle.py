@@ -168,6 +168,17 @@ class Bundle:
                 found[argument] = as_text(data)
         return found
 
+    @property
+    def sources(self) -> tuple[Source, ...] | None:
+        """What the gather was asked for; None for a bundle that was made for a test."""
+        return self._envelope.sources
+
+    def paths(self) -> frozenset[str]:
+        """Every path that is there."""
+        tables = (self._contents.texts, self._contents.binaries, self._contents.links)
+        there = {path for table in tables for path, reading in table.items() if reading.status != "missing"}
+        return frozenset(there | self._contents.names.keys())
+
     def problems(self) -> tuple[Problem, ...]:
         """Everything that was not read, and notes on how the gather went."""
         found = [Problem("gather", "note", note) for note in self._contents.notes]

@@ -13,9 +13,10 @@ import pytest
 from checks.machines import BUNDLES, SELECTION, parameters
 from checks.outcome import collected_advice
 from checks.sentences import shorten
+from checks.site.machines import chosen_by_module
 from inventory.loading import InventoryError, load, select
 
-pytest_plugins = ["checks.fixtures", "checks.waivers"]
+pytest_plugins = ["checks.fixtures", "checks.waivers", "checks.site.fixtures"]
 _UNANSWERED = pytest.StashKey[str]()
 # Stands in for a machine where the selection has none of that role; such items are dropped after collection.
 _NOBODY = "(no machine)"
@@ -64,11 +65,16 @@ def _take_bundles(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One row per selected machine."""
     selection = metafunc.config.stash.get(SELECTION, None)
+    hosts, guests = ((), ()) if selection is None else (selection.hosts, selection.guests)
+    wanted = set(metafunc.fixturenames)
+    if wanted & {"host_name", "guest_name"}:  # then `host` is that machine's
+        wanted.discard("machine_name")
     for fixture, names in (
-        ("host_name", () if selection is None else selection.hosts),
-        ("guest_name", () if selection is None else selection.guests),
+        ("host_name", hosts),
+        ("guest_name", guests),
+        ("machine_name", chosen_by_module(metafunc.module, (*hosts, *guests))),
     ):
-        if fixture in metafunc.fixturenames:
+        if fixture in wanted:
             if selection is None:  # raising here would print a traceback of the plugin
                 metafunc.config.stash[_UNANSWERED] = metafunc.definition.nodeid
             chosen = names or (_NOBODY,)

@@ -77,7 +77,7 @@ def _waiver_of(item: pytest.Item) -> Waiver | None:
     if SELECTION not in item.config.stash:
         return None
     values = parameters(item)
-    machines = {values.get("host_name"), values.get("guest_name")}
+    machines = {values.get(f"{role}_name") for role in ("host", "guest", "machine")}
     waivers = item.config.stash[SELECTION].inventory.waivers
     return next((one for one in waivers if one.on in machines and one.statement == _statement(item)), None)
 

@@ -67,7 +67,8 @@ inventory. Without names, all of them. The report goes to reports/runs/<time>/re
   ./vfproof check                              everything
   ./vfproof check -i site.yaml kvm-01          one host
   ./vfproof check -k vf -v                     statements with 'vf' in their name
-  ./vfproof check checks/test_iommu.py         one file of statements; your own files work too
+  ./vfproof check checks/test_iommu.py         one file of statements
+  ./vfproof check ./site-checks                your own (docs/site-checks.md)
   ./vfproof check --collect-only -q            which statements there are; touches no host
 
 {EXIT_STATUSES}

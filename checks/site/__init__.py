@@ -1,0 +1,1 @@
+"""A site's own checks, in plain Testinfra, beside ours. See docs/site-checks.md."""
