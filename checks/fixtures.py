@@ -20,6 +20,7 @@ from checks.facts.bonds import Bond
 from checks.facts.boot_parameters import BootParameters
 from checks.facts.iommu import Iommu
 from checks.facts.kernel_log import KernelLog
+from checks.facts.known import attempt
 from checks.facts.libvirt import Domain
 from checks.facts.libvirt_start import LibvirtStart
 from checks.facts.networks import Network
@@ -31,6 +32,8 @@ from checks.facts.udev import UdevRules
 from checks.handed_vfs import HandedVf, behind, handed_vfs
 from checks.hosts_together import AllHosts, look_at_all
 from checks.machines import BUNDLES, SELECTION, Machines, Who, parameters
+from checks.outcome import CouldNotLook
+from checks.shared_groups import Owners, owners
 from inventory.model import Guest, Host, Inventory
 from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
 
@@ -227,6 +230,12 @@ def _managed_nics(machines: Machines, host_name: str, host_bundle: Bundle) -> Ma
 def host_bonds(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Bond, ...]:  # noqa: ARG001
     """The host's own bonds."""
     return machines.fact(("host", host_name), bonds_facts.parse)
+
+
+@pytest.fixture
+def device_owners(machines: Machines, host_name: str, host_bundle: Bundle) -> Owners | CouldNotLook:  # noqa: ARG001
+    """Which domains have which PCI device of the host; where that is not known, why."""
+    return attempt(lambda: owners(machines.fact(("host", host_name), libvirt.parse)))
 
 
 @pytest.fixture

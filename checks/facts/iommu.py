@@ -3,15 +3,20 @@
 Only /sys/class/iommu together with /sys/kernel/iommu_groups tells that DMA is translated; the kernel log's
 "DMAR: IOMMU enabled" only tells that a word was parsed.
 Sources: Linux 6.12 Documentation/ABI/testing/sysfs-class-iommu, sysfs-kernel-iommu_groups; kernel/irq/irqdesc.c.
+The processor's flags vmx and svm are about running guests, and say nothing about an IOMMU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from checks.bundle import Bundle, UnexpectedOutput
+from checks.facts.known import attempt
+from checks.linux.acpi_tables import Dmar, has_smmu, read_dmar
+from checks.linux.iommu_start import Firmware
+from checks.outcome import CouldNotLook
 from checks.source import Attributes, File, Links, Names, Source
 
 _GROUPS = "/sys/kernel/iommu_groups"
@@ -26,6 +31,7 @@ SOURCES: tuple[Source, ...] = (
     Attributes(f"{_GROUPS}/*/type"),
     Attributes(f"{_GROUPS}/*/reserved_regions"),
     Names(_TABLES),
+    *(File(f"{_TABLES}/{name}", binary=True) for name in ("DMAR", "IORT")),
     Attributes(_CHIPS),
     Attributes("/sys/bus/pci/devices/*/class"),
     Attributes(_UNSAFE_INTERRUPTS),
@@ -33,6 +39,7 @@ SOURCES: tuple[Source, ...] = (
     File("/proc/cpuinfo", keep="^(vendor_id|CPU implementer|model name)[[:space:]]*:"),
 )
 
+T = TypeVar("T")
 Vendor = Literal["intel", "amd", "arm", "unknown"]
 TABLE_NAMES: Mapping[str, str] = {
     "DMAR": "Intel VT-d",
@@ -64,7 +71,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Iommu:
-    """Everything about the IOMMU that holds now. `tables` is None where the firmware speaks no ACPI."""
+    """Everything about the IOMMU that holds now. `tables` is None where the firmware speaks no ACPI.
+
+    `dmar`, `smmu`: what DMAR's flags say, and whether IORT describes an SMMU; None where there is no such table. Both
+    can be read by root only.
+    """
 
     units: tuple[str, ...]
     groups: tuple[Group, ...]
@@ -74,6 +85,8 @@ class Iommu:
     bridges: frozenset[str]
     unsafe_interrupts: bool | None
     noiommu_mode: bool | None
+    dmar: Dmar | CouldNotLook | None = None
+    smmu: bool | CouldNotLook | None = None
 
     @property
     def effective(self) -> bool:
@@ -84,6 +97,15 @@ class Iommu:
     def firmware_tables(self) -> tuple[str, ...]:
         """The firmware's tables that describe an IOMMU."""
         return tuple(name for name in TABLE_NAMES if name in (self.tables or ()))
+
+    @property
+    def firmware(self) -> Firmware:
+        """What the firmware describes, as far as this user may know."""
+        return Firmware(
+            tables=self.tables,
+            opt_in=self.dmar.opt_in if isinstance(self.dmar, Dmar) else None,
+            smmu=self.smmu if isinstance(self.smmu, bool) else None,
+        )
 
     @property
     def interrupts_remapped(self) -> bool:
@@ -109,7 +131,15 @@ def parse(bundle: Bundle) -> Iommu:
         bridges=frozenset(path.split("/")[-2] for path, text in classes.items() if text.startswith("0x06")),
         unsafe_interrupts=_option(bundle, _UNSAFE_INTERRUPTS),
         noiommu_mode=_option(bundle, _NO_IOMMU),
+        dmar=attempt(lambda: _table(bundle, "DMAR", read_dmar)),
+        smmu=attempt(lambda: _table(bundle, "IORT", has_smmu)),
     )
+
+
+def _table(bundle: Bundle, name: str, read: Callable[[bytes, str], T]) -> T | None:
+    path = f"{_TABLES}/{name}"
+    data = bundle.data(path)
+    return None if data is None else read(data, path)
 
 
 def _groups(bundle: Bundle) -> tuple[Group, ...]:

@@ -13,6 +13,7 @@ from checks.bundle import Bundle
 from checks.facts import boot_parameters, iommu
 from checks.outcome import CouldNotLook, collected_advice
 from inventory.model import Host
+from tests.checks.boot_samples import dmar, iort
 from tests.checks.grub_cfg import BLS_CFG, UUID, bls, grub_cfg
 
 HOST = Host(connect="local://")
@@ -107,7 +108,8 @@ def test_iommu_is_effective_after_the_next_boot__broken_for_the_entry_that_reall
 
 
 def test_iommu_is_effective_after_the_next_boot__holds_when_a_reboot_is_pending():
-    assert not state(effective_next, running="quiet", effective=False)
+    advice = state(effective_next, running="quiet", effective=False)
+    assert "a reboot is pending" in advice[0] and "(intel_iommu=on)" in advice[0]
 
 
 def test_iommu_is_effective_after_the_next_boot__holds_by_the_kernels_default_with_advice():
@@ -122,6 +124,26 @@ def test_iommu_is_effective_after_the_next_boot__holds_when_only_another_entry_l
 
 def test_iommu_is_effective_after_the_next_boot__holds_on_amd_without_a_parameter():
     assert not state(effective_next, tables=("IVRS",), entry="quiet", config=None)
+
+
+def test_iommu_is_effective_after_the_next_boot__holds_and_breaks_on_arm_by_what_iort_describes():
+    arm = {"tables": ("IORT",), "entry": "quiet", "config": None, "running": "quiet"}
+    table = "/sys/firmware/acpi/tables/IORT"
+    assert not state(effective_next, more={table: iort(0, 4)}, **arm)
+    with pytest.raises(AssertionError, match="no kernel parameter can help"):
+        state(effective_next, more={table: iort(0, 2)}, effective=False, **arm)
+    assert not state(effective_next, denied=[table], **arm)  # the same kernel has it now
+    with pytest.raises(CouldNotLook, match="only root may read whether IORT"):
+        state(effective_next, denied=[table], **{**arm, "running": "iommu.passthrough=1", "entry": "iommu=pt"})
+
+
+def test_iommu_is_effective_after_the_next_boot__a_firmware_that_opts_in_decides_only_for_some():
+    table = {"/sys/firmware/acpi/tables/DMAR": dmar(4)}
+    assert not state(effective_next, running="quiet", entry="quiet", more=table)  # so it is now, with the same kernel
+    with pytest.raises(CouldNotLook, match="the firmware opts in"):
+        state(effective_next, entry="quiet", more=table)
+    with pytest.raises(AssertionError, match="no parameter turns it on"):
+        state(effective_next, entry="quiet", more={"/sys/firmware/acpi/tables/DMAR": dmar(1)})
 
 
 def test_iommu_is_effective_after_the_next_boot__unknown_default_is_taken_from_the_same_kernel_now():
@@ -184,6 +206,90 @@ def test_boot_entry_has_the_configured_parameters__later_files_and_shell_syntax_
     more = {"/etc/default/grub.d/50-site.cfg": 'GRUB_CMDLINE_LINUX="`cat /etc/x`"\n'}
     with pytest.raises(CouldNotLook, match=r"50-site.cfg:1: only a shell can tell"):
         state(applied, more=more)
+
+
+runs = statements.test_wanted_kernel_parameters_run
+stays = statements.test_wanted_kernel_parameters_stay
+PAGES = "default_hugepagesz=1G"
+WANTED = Host(connect="local://", kernel_parameters=(PAGES,))
+
+
+@pytest.mark.parametrize("running", ["quiet", "default_hugepagesz=2M", f"{PAGES} default_hugepagesz=2M", f"-- {PAGES}"])
+def test_wanted_kernel_parameters_run__broken_when_neither_this_nor_the_next_boot_has_it(running):
+    with pytest.raises(AssertionError, match=r"the kernel runs without default_hugepagesz=1G .*a reboot does not help"):
+        state(runs, wanted=WANTED, running=running)
+    with pytest.raises(AssertionError, match=r"what the next boot will do is not known"):
+        state(runs, wanted=WANTED, running=running, denied=["/boot/grub"], more={"/boot/grub/grub.cfg": None})
+
+
+def test_wanted_kernel_parameters_run__holds_now_and_with_advice_while_a_reboot_is_pending():
+    assert not state(runs, wanted=WANTED, running=f"default-hugepagesz=2M {PAGES}")
+    assert "a reboot is pending" in state(runs, wanted=WANTED, running="quiet", entry=PAGES)[0]
+    with pytest.raises(pytest.skip.Exception):
+        state(runs, running="quiet")
+
+
+def test_wanted_kernel_parameters_stay__broken_in_each_state_with_its_own_way_out():
+    with pytest.raises(AssertionError, match=r"active now, and gone after the next boot; add it to /etc/default/grub"):
+        state(stays, wanted=WANTED, running=PAGES)
+    with pytest.raises(AssertionError, match=r"edited but not applied, not active now either; run update-grub"):
+        state(stays, wanted=WANTED, source=PAGES)
+    with pytest.raises(AssertionError, match=r"\(it has 'default_hugepagesz=1G default_hugepagesz=2M'\)"):
+        state(stays, wanted=WANTED, entry=f"{PAGES} default_hugepagesz=2M", source=PAGES)
+    with pytest.raises(AssertionError, match=r"but not in /etc/default/grub: the next kernel's entry will lack it"):
+        state(stays, wanted=WANTED, running=PAGES, entry=PAGES, source="quiet")
+
+
+def test_wanted_kernel_parameters_stay__holds_in_entry_and_source():
+    assert not state(stays, wanted=WANTED, running="quiet", entry=f"{PAGES} quiet", source=PAGES)
+    more = rhel(f"ro {PAGES}", source="quiet")
+    assert "the next kernel's entry will lack it" in state(stays, wanted=WANTED, more=more)[0]
+    wanted = Host(connect="local://", kernel_parameters=("intel_iommu=on",))
+    assert not state(stays, wanted=wanted, entry="intel_iommu=sm_on,on", source="intel_iommu=on,sm_on")
+    with pytest.raises(CouldNotLook, match="not allowed to read '/boot/grub'"):
+        state(stays, wanted=WANTED, denied=["/boot/grub"], more={"/boot/grub/grub.cfg": None})
+    with pytest.raises(CouldNotLook, match="only a shell can tell"):
+        state(stays, wanted=WANTED, entry=PAGES, source="$(cat /etc/x)")
+
+
+dma_stays = statements.test_dma_policy_stays_after_the_next_boot
+LAZY = "CONFIG_IOMMU_DEFAULT_DMA_LAZY=y\n# CONFIG_IOMMU_DEFAULT_PASSTHROUGH is not set\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "entry", "found"),
+    [
+        ({"dma_domain": "translated"}, "iommu=pt", "domain passthrough, wanted translated"),
+        ({"dma_domain": "translated"}, "iommu.passthrough=0 iommu.passthrough=1", "domain passthrough"),
+        ({"dma_domain": "passthrough"}, "iommu=pt,nopt", "domain translated, wanted passthrough"),
+        ({"dma_invalidation": "strict"}, "quiet", "invalidation lazy, wanted strict"),
+        ({"dma_invalidation": "lazy"}, "amd_iommu=fullflush", "invalidation strict, wanted lazy"),
+    ],
+)
+def test_dma_policy_stays_after_the_next_boot__broken_by_parameter_or_config(wanted, entry, found):
+    with pytest.raises(AssertionError, match=found):
+        state(dma_stays, wanted=Host(connect="local://", **wanted), entry=entry, config=LAZY)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "entry"),
+    [
+        ({"dma_domain": "translated", "dma_invalidation": "lazy"}, "quiet"),
+        ({"dma_domain": "passthrough", "dma_invalidation": "strict"}, "iommu=pt"),
+        ({"dma_invalidation": "strict"}, "intel_iommu=on,strict"),
+        ({"dma_domain": "passthrough"}, "iommu.passthrough=0 iommu.passthrough=on"),
+    ],
+)
+def test_dma_policy_stays_after_the_next_boot__holds_by_parameter_or_config(wanted, entry):
+    assert not state(dma_stays, wanted=Host(connect="local://", **wanted), entry=entry, config=LAZY)
+
+
+def test_dma_policy_stays_after_the_next_boot__is_unknown_without_parameter_and_config():
+    with pytest.raises(pytest.skip.Exception):
+        state(dma_stays)
+    with pytest.raises(CouldNotLook, match=r"decides about the domain and invalidation of DMA"):
+        wanted = Host(connect="local://", dma_domain="translated", dma_invalidation="strict")
+        state(dma_stays, wanted=wanted, entry="quiet", config=None)
 
 
 @given(st.text(alphabet=st.sampled_from("menuentry submenu'\"{}\n$=>0a \\linux/vmlinuz-set default#`(;"), max_size=200))
