@@ -14,6 +14,7 @@ from checks.linux.sysfs_writes import ATTRIBUTE, listed_writes, shell_writes
 from checks.outcome import CouldNotLook
 from checks.source import Command, File, Links, Source
 
+_KEEP = f"{LINE}|^[[:space:]]*exit"
 _RC_LOCAL = ("/etc/rc.local", "/etc/rc.d/rc.local")
 _EXECUTABLE = "find -L /etc/ -maxdepth 1 -name rc.local -perm /111"
 _TMPFILES = tuple(f"{top}/tmpfiles.d/*.conf" for top in ("/etc", "/run", "/usr/local/lib", "/usr/lib"))  # noqa: S108
@@ -34,8 +35,7 @@ _HOOKS = (
 _SYSV = "/etc/rc[S2345].d/S*"
 
 SOURCES: tuple[Source, ...] = (
-    *(File(path, keep=f"{LINE}|^[[:space:]]*exit") for path in _RC_LOCAL),
-    *(File(pattern, keep=LINE) for pattern in (*_TMPFILES, *_SYSFS, *_IFUPDOWN, *_TUNED, *_HOOKS)),
+    *(File(pattern, keep=_KEEP) for pattern in (*_RC_LOCAL, *_TMPFILES, *_SYSFS, *_IFUPDOWN, *_TUNED, *_HOOKS)),
     File(_ACTIVE),
     Command(_EXECUTABLE),
     Links(_SYSV),

@@ -36,7 +36,7 @@ _UNIT_KEYS = (
     r"|^[[:space:]]*Exec(Start|StartPre|StartPost)[[:space:]]*=[[:space:]]*$"
 )
 # A program that only mentions the name must not send its bytes: nothing but printable text around it.
-LINE = rf"^[[:print:][:space:]]{{0,400}}{ATTRIBUTE}[[:print:][:space:]]{{0,400}}$"
+LINE = rf"^[[:print:][:space:]]*{ATTRIBUTE}[[:print:][:space:]]*$"
 MASKS = tuple(f"{folder}/*.service" for folder in ("/etc/systemd/system", "/run/systemd/system"))
 
 SOURCES: tuple[Source, ...] = (
