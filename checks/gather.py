@@ -28,7 +28,10 @@ _GROUP_LIMIT = 16 * 1024 * 1024
 _GROUP_SECONDS = 20
 _FILE_SECONDS = 5
 _FUNCTIONS = Path(__file__).parent / "remote" / "gather.sh"
+_MASK = _FUNCTIONS.with_name("mask.sed")
 _AT_ONCE = 32
+# Programs whose answers can hold no secret; every other's goes through the mask, as configuration does.
+OPEN = frozenset({"bridge", "devlink", "ethtool", "ip", "lspci", "modinfo", "udevadm", "uname"})
 
 
 class Machine(Protocol):
@@ -78,7 +81,8 @@ def body(sources: Sequence[Source]) -> str:
     functions = "".join(
         line for line in _FUNCTIONS.read_text().splitlines(keepends=True) if not line.lstrip().startswith("#")
     )
-    return functions + "\n".join(["begin", *_plan(sources), "finish", ""])
+    mask = "\n".join(line for line in _MASK.read_text().splitlines() if not line.startswith("#"))
+    return f"vfp_mask={shlex.quote(mask)}\n{functions}" + "\n".join(["begin", *_plan(sources), "finish", ""])
 
 
 def _plan(sources: Sequence[Source]) -> list[str]:
@@ -87,8 +91,9 @@ def _plan(sources: Sequence[Source]) -> list[str]:
     plan = [f"vfp_patience={_FILE_SECONDS}"]
     groups = _text_groups(numbered)
     # A file that two sources name, once filtered and once whole: whole comes last, and stays.
-    for (_, drop, keep), members in sorted(groups.items(), key=lambda group: group[0][1:] == ("", "")):
-        plan += _grouped(members, f"read_lines {_GROUP_SECONDS} {_GROUP_LIMIT} {_quoted(drop)} {_quoted(keep)}")
+    for (masked, drop, keep), members in sorted(groups.items(), key=lambda group: group[0][1:] == ("", "")):
+        limits = f"{_GROUP_SECONDS} {_GROUP_LIMIT} {masked}"
+        plan += _grouped(members, f"read_lines {limits} {_quoted(drop)} {_quoted(keep)}")
     plan += _grouped([(n, s.path) for n, s in numbered if isinstance(s, Links)], f"read_links {_GROUP_SECONDS}")
     for number, source in numbered:
         if isinstance(source, Names):
@@ -105,13 +110,16 @@ def _plan(sources: Sequence[Source]) -> list[str]:
 
 
 def _text_groups(numbered: Sequence[tuple[int, Source]]) -> Mapping[tuple[str, str, str], list[tuple[int, str]]]:
-    """Sources that one grep can read: the same lines wanted, and configuration apart from sysfs, which may hang."""
+    """Sources that one grep can read: the same lines wanted, and configuration apart from sysfs.
+
+    sysfs may hang; what the kernel wrote there goes unmasked, and is most of what there is.
+    """
     groups: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
     for number, source in numbered:
         if isinstance(source, File) and not source.binary:
-            groups.setdefault(("files", source.drop or "", source.keep or ""), []).append((number, source.path))
+            groups.setdefault(("1", source.drop or "", source.keep or ""), []).append((number, source.path))
         elif isinstance(source, Attributes):
-            groups.setdefault(("attributes", "", ""), []).append((number, source.path))
+            groups.setdefault(("0", "", ""), []).append((number, source.path))
     return groups
 
 
@@ -125,7 +133,9 @@ def _grouped(members: Sequence[tuple[int, str]], reader: str) -> list[str]:
 
 
 def _run(number: int, source: Command) -> str:
-    limits = f"{number} {source.timeout_s} {source.limit_bytes + 1} {_quoted(source.drop)} {_quoted(source.keep)}"
+    masked = int(source.line.split()[0] not in OPEN)
+    sieves = f"{masked} {_quoted(source.drop)} {_quoted(source.keep)}"
+    limits = f"{number} {source.timeout_s} {source.limit_bytes + 1} {sieves}"
     if source.each_line_of is not None:
         return f"run_each {limits} {shlex.quote(source.line)} {shlex.quote(source.each_line_of)}"
     return f"run {limits} {shlex.quote(source.line)} {shlex.join(source.line.split())}"

@@ -12,6 +12,7 @@ from checks.source import Command, File, Source
 # A group's exit status when every file was tried: grep 0-2, xargs 123 when a grep among several found nothing.
 GROUP_WENT_WELL = (0, 1, 2, 123)
 _KILLED = (124, 137, 143)
+_NO_MASK = 99  # there is no sed, or it gave up
 
 
 class Malformed(Exception):  # noqa: N818 - the bytes are malformed, nothing went wrong here
@@ -122,13 +123,23 @@ def _next(stream: Iterator[Section], *tags: str) -> Section | None:
     return section
 
 
+def _body(stream: Iterator[Section], *tags: str) -> tuple[Section | None, Section | None, bool]:
+    """A body, what its reader complained, and whether it was cut off: one that was masked says where it ends."""
+    body, after = _next(stream, *tags), _next(stream, "whole", "err")
+    whole = after is not None and after.tag == "whole"
+    err = _next(stream, "err") if whole else after
+    return body, err, err is not None and err.number == 1 and not whole
+
+
 def _read_group(reader: _Reader, listed: Section, stream: Iterator[Section]) -> None:
-    body, err = _next(stream, "lines", "ls"), _next(stream, "err")
+    body, err, cut = _body(stream, "lines", "ls")
     if body is None or err is None:  # cut short: its sources have no `done` either
         return
     complaints, rc = _complaints(err.payload)
     paths = [path for path in listed.payload.split(b"\0") if path]
-    if rc not in GROUP_WENT_WELL:  # the gather then reads each file of it alone; what it does not reach is unknown
+    if (
+        cut or rc not in GROUP_WENT_WELL
+    ):  # the gather then reads each file of it alone; what it does not reach is unknown
         table = reader.contents.links if body.tag == "ls" else reader.contents.texts
         table |= {
             as_text(path): Reading("timed out", detail="reading it together with others failed") for path in paths
@@ -164,15 +175,19 @@ def _read_names(reader: _Reader, section: Section) -> None:
 
 
 def _read_item(reader: _Reader, item: Section, stream: Iterator[Section]) -> None:
-    body, err = _next(stream, "out", "hex", "cmd"), _next(stream, "err")
+    body, err, cut = _body(stream, "out", "hex", "cmd")
     if body is None or err is None:
         return
     name, (complaints, rc) = as_text(item.payload), _complaints(err.payload)
+    first = first_line(complaints)
     limit = _limit_of_item(reader.sources, item.number, name)
     tables = {"out": reader.contents.texts, "hex": reader.contents.binaries, "cmd": reader.contents.commands}
     data = _bytes_of(body)
     if data is None:
         reading = Reading("failed", detail="its od text is damaged")
+    elif cut:
+        why = f"more than {limit} bytes"
+        reading = Reading("failed", detail=first) if rc == _NO_MASK else Reading("truncated", detail=why)
     elif len(data) > limit:
         reading = Reading("read", data[:limit]) if _head_is_enough(reader.sources, item.number) else within(data, limit)
     else:

@@ -17,6 +17,8 @@ Tags, with the number of their source (0 where there is none):
     item out err      one file: its path, its bytes, what the reader complained and its exit status
     item hex err      one binary file, as `od -An -v -tx1` prints it
     item cmd err      one command
+    whole             before an err that is numbered 1: the text went through the mask (checks/remote/mask.sed), and came
+                      to its end; without it, the text was cut off
     closed            a directory that may not be searched (or, made by `Bundle.of`, anything denied)
     unread            a source that could not be begun: why
     again             this source is read once more, by root: forget what was denied the first time

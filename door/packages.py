@@ -45,7 +45,13 @@ LAB = (
     Package("user-mode-linux", "linux.uml"),
     Package("util-linux", "nsenter"),
 )
-TESTS = (*LAB, Package("openssh-server", "sshd"), Package("shellcheck", "shellcheck"))
+TESTS = (
+    *LAB,
+    Package("busybox", "busybox"),
+    Package("openssh-server", "sshd"),
+    Package("shellcheck", "shellcheck"),
+    Package("strace", "strace"),
+)
 
 
 def provide(packages: Sequence[Package], purpose: str) -> None:

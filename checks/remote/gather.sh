@@ -1,8 +1,8 @@
 # shellcheck shell=sh
-# Functions of the gather: POSIX sh, nothing but coreutils or busybox, grep and xargs. It writes nothing.
+# Functions of the gather: POSIX sh, nothing but coreutils or busybox, grep, sed and xargs. It writes nothing.
 #
-# The controller sets before it: VFP_B (the boundary), VFP_SUDO (1 when sudo may be used), VFP_PASS (user or root),
-# VFP_ONLY (in the root pass: numbers of the sources that were denied), VFP_BODY (this text and the plan, for the root
+# The controller sets before it: vfp_mask (mask.sed), VFP_B (the boundary), VFP_SUDO (1 when sudo may be used), VFP_PASS
+# (user or root), VFP_ONLY (in the root pass: numbers of the sources that were denied), VFP_BODY (this text and the plan, for the root
 # pass), and puts the plan after it. The answer's format is described in checks/stream.py.
 #
 # A fork costs 5 ms on an emulated host. So globs are expanded by the shell, one grep reads all small files and one ls
@@ -133,10 +133,25 @@ else
     }
 fi
 
-# end_of ERR: closes a section with what the reader complained; its last line is the exit status.
+# end_of ERR [MASKED]: closes a section with what the reader complained; its last line is the exit status.
 end_of() {
-    mark err 0
+    mark err "${2:-0}"
     printf '%s' "$1"
+}
+
+# ended: the mask may make a text shorter, so that its length no longer tells whether it was cut; its end then does.
+ended() {
+    [ "$vfp_masked" = 0 ] || mark whole 0
+}
+
+# limited: no more than the limit; and, where it can be, without what looks like a secret. Without sed no text leaves.
+limited() {
+    if [ "$vfp_masked" = 0 ]; then
+        head -c "$vfp_limit"
+        return
+    fi
+    # shellcheck disable=SC2154 # vfp_mask stands before this text
+    head -c $((vfp_limit + 64)) | sed -E "$vfp_mask" || printf '\nrc 99' >&2
 }
 
 # went_well ERR: whether a group was read to its end (checks/sections.py knows the same numbers).
@@ -147,11 +162,11 @@ went_well() {
     return 1
 }
 
-# read_lines SECONDS LIMIT DROP KEEP PATH...: small text files, by one grep.
+# read_lines SECONDS LIMIT MASKED DROP KEEP PATH...: small text files, by one grep. MASKED: 1 or 0.
 read_lines() {
-    [ $# -gt 4 ] || return 0
-    vfp_time=$1 vfp_limit=$2 vfp_drop=$3 vfp_keep=$4
-    shift 4
+    [ $# -gt 5 ] || return 0
+    vfp_time=$1 vfp_limit=$2 vfp_masked=$3 vfp_drop=$4 vfp_keep=$5
+    shift 5
     if [ -n "$vfp_drop" ] && [ -n "$vfp_keep" ]; then
         read_each "$@" # the second grep of two would see the names that the first one prints
         return
@@ -164,8 +179,9 @@ read_lines() {
     vfp_err=$({ {
         printf '%s\000' "$@" | within "$vfp_time" xargs -0 grep "$vfp_how" -e "$vfp_what"
         printf '\nrc %s' $? >&2
-    } | head -c "$vfp_limit" >&3; } 2>&1)
-    end_of "$vfp_err"
+        ended
+    } | limited >&3; } 2>&1)
+    end_of "$vfp_err" "$vfp_masked"
     went_well "$vfp_err" || read_each "$@"
 }
 
@@ -175,8 +191,11 @@ read_each() {
         mark item 0
         printf '%s' "$vfp_f"
         mark out 0
-        vfp_err=$({ { read_one "$vfp_f"; } | kept | head -c "$vfp_limit" >&3; } 2>&1)
-        end_of "$vfp_err"
+        vfp_err=$({ {
+            read_one "$vfp_f" | kept
+            ended
+        } | limited >&3; } 2>&1)
+        end_of "$vfp_err" "$vfp_masked"
     done
 }
 
@@ -250,30 +269,26 @@ read_binary() {
     done
 }
 
-# run NUMBER SECONDS LIMIT DROP KEEP LINE WORD...: one command. LINE is what the bundle calls it.
+# run NUMBER SECONDS LIMIT MASKED DROP KEEP LINE WORD...: one command. LINE is what the bundle calls it.
 run() {
-    vfp_number=$1 vfp_time=$2 vfp_limit=$3 vfp_drop=$4 vfp_keep=$5
+    vfp_number=$1 vfp_time=$2 vfp_limit=$3 vfp_masked=$4 vfp_drop=$5 vfp_keep=$6
     mark item "$1"
-    printf '%s' "$6"
+    printf '%s' "$7"
     mark cmd "$1"
-    shift 6
+    shift 7
     if ! command -v "$1" >/dev/null; then
         end_of '
 rc 127'
         return
     fi
-    if [ -z "$vfp_drop$vfp_keep" ]; then
-        vfp_err=$({ {
+    vfp_err=$({ {
+        {
             within "$vfp_time" "$@"
             printf '\nrc %s' $? >&2
-        } | head -c "$vfp_limit" >&3; } 2>&1)
-    else
-        vfp_err=$({ {
-            within "$vfp_time" "$@"
-            printf '\nrc %s' $? >&2
-        } | sieved | head -c "$vfp_limit" >&3; } 2>&1)
-    fi
-    end_of "$vfp_err"
+        } | sieved
+        ended
+    } | limited >&3; } 2>&1)
+    end_of "$vfp_err" "$vfp_masked"
     refused "${vfp_err##*rc }" "$vfp_err" && deny "$vfp_number"
 }
 
@@ -294,22 +309,22 @@ refused() {
     return 1
 }
 
-# run_each NUMBER SECONDS LIMIT DROP KEEP LINE LIST: LINE with each line that the command LIST prints.
+# run_each NUMBER SECONDS LIMIT MASKED DROP KEEP LINE LIST: LINE with each line that the command LIST prints.
 run_each() {
     vfp_newline='
 '
     set -f
     IFS=' '
     # shellcheck disable=SC2086 # both lines are plain words
-    command -v ${7%% *} >/dev/null || { set +f && IFS= && return; }
+    command -v ${8%% *} >/dev/null || { set +f && IFS= && return; }
     # shellcheck disable=SC2086
-    vfp_list=$(within "$2" $7 2>/dev/null)
+    vfp_list=$(within "$2" $8 2>/dev/null)
     vfp_rc=$?
     if [ $vfp_rc != 0 ]; then
         # shellcheck disable=SC2086
-        vfp_err=$(within "$2" $7 2>&1 >/dev/null)
+        vfp_err=$(within "$2" $8 2>&1 >/dev/null)
         mark unread "$1"
-        printf '%s: %s' "$7" "${vfp_err:-exit status $vfp_rc}"
+        printf '%s: %s' "$8" "${vfp_err:-exit status $vfp_rc}"
         refused $vfp_rc "$vfp_err" && deny "$1"
     fi
     IFS=$vfp_newline
@@ -317,10 +332,10 @@ run_each() {
         IFS=' '
         case $vfp_argument in
         '') continue ;;
-        -*) note "'$7' names '$vfp_argument', which '$6' would take for an option" && continue ;;
+        -*) note "'$8' names '$vfp_argument', which '$7' would take for an option" && continue ;;
         esac
         # shellcheck disable=SC2086
-        run "$1" "$2" "$3" "$4" "$5" "$6 $vfp_argument" $6 "$vfp_argument"
+        run "$1" "$2" "$3" "$4" "$5" "$6" "$7 $vfp_argument" $7 "$vfp_argument"
     done
     set +f
     IFS=

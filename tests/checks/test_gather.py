@@ -260,6 +260,7 @@ def _sudo(tree: Path, shell: list[str], body: str) -> dict[str, str]:
 def test_the_script_writes_nothing(shell, tree):
     """Every redirection in it goes to a descriptor or to /dev/null."""
     text = script([File("/etc/hostname"), Command("uname -r")], B, sudo=True).decode()
+    text = re.sub(r"vfp_mask=.*?(?=LC_ALL=C)", "", text, flags=re.DOTALL)  # a program for sed, full of brackets
     targets = set(re.findall(r"\d?>>?\s*(\S+)", text))
     assert {target.rstrip(";)}") for target in targets} <= {"/dev/null", "&1", "&2", "&3", "&-"}
 
