@@ -2,53 +2,40 @@
 
 Two ways to boot are played through, for which one comes true depends on the initramfs:
 
-    late    udev loads the PF's driver itself: PCI add (no driver yet), net add under the kernel's name, move, PCI bind
+    late    udev loads the PF's driver itself: PCI add (no driver yet), net add under the kernel's name, PCI bind, move
     early   the driver was there before udevd: PCI add and net add are replayed, driver bound and name final; no bind
 
-Sources: systemd 252 and 257 (src/udev, rules.d); Linux 6.12 drivers/pci/iov.c (sriov_numvfs_store), lib/kstrtox.c.
+In both, the kernel says "change" of a PF whenever it has made VFs.
+Sources: see `sriov_events` and `sriov_writes`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from posixpath import normpath
+from functools import partial
 from typing import Literal
 
+from checks.linux.sriov_correct import Corrector
+from checks.linux.sriov_events import Port, Surroundings, event_of
 from checks.linux.sriov_reasons import ATTRIBUTE, Seen, Unapplied, unapplied
-from checks.linux.udev_event import ABSENT, Absent, Device, Event, Value
+from checks.linux.sriov_writes import Outcome, Stored, absolute, stored, target_of
+from checks.linux.udev_event import Event, Value
 from checks.linux.udev_language import Rule, Token
+from checks.linux.udev_match import matches
+from checks.linux.udev_programs import writes
 from checks.linux.udev_rules import apply
 
+__all__ = ["Attempt", "Boot", "Forecast", "Outcome", "Port", "Surroundings", "forecast"]
+
 Boot = Literal["late", "early"]
-Outcome = Literal["made", "failed", "busy", "unknown"]
-_KERNEL_NAMES = tuple(f"eth{number}" for number in range(32))
-_NUMBER = re.compile(r"\+?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\n?")
-_REFERENCE = re.compile(r"\[(\w+)/([^\]]+)\]/?(.*)")
-_ECHO = re.compile(
-    r"""echo\s+(?:-n\s+)?["']?([0-9a-fA-FxX]+)["']?\s*(?:1?>>?\s*|\|\s*tee\s+)["']?(/sys/[^\s"';&|]+/sriov_numvfs)"""
-)
-_NET_ID = ("ID_NET_NAMING_SCHEME", "ID_NET_NAME_MAC", "ID_NET_NAME_ONBOARD", "ID_NET_NAME_PATH", "ID_NET_NAME_SLOT")
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """A PF as the forecast needs it. `parents`: the devices above it, nearest first. `database`: udev's properties of
-    its netdev this time. `pci_properties`: its uevent file. `net_attributes`: those of its netdev that rules may name.
-    """
-
-    address: str
-    driver: str
-    netdev: str | None
-    net_attributes: Mapping[str, str]
-    totalvfs: int | None
-    path: str
-    ids: Mapping[str, str]
-    parents: tuple[Device, ...]
-    database: Mapping[str, str]
-    pci_properties: Mapping[str, str]
+_EVENTS: Mapping[Boot, tuple[str, ...]] = {
+    "late": ("pci add", "net add", "pci bind", "net move"),
+    "early": ("pci add", "net add"),
+}
+# A host whose rules keep changing their minds is not played to the end of time.
+_MOST_CHANGES = 4
+_MOST_ATTEMPTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +73,7 @@ class _Bus:
     ports: Mapping[str, Port]
     counts: dict[str, int | None]
     bound: set[str]
+    changed: list[str] = field(default_factory=list)
     attempts: dict[str, list[Attempt]] = field(default_factory=dict)
     seen: dict[str, list[Seen]] = field(default_factory=dict)
 
@@ -103,51 +91,89 @@ class _Bus:
         if token.key == "RUN" and ATTRIBUTE in token.value:
             self._run(attempt, token, event, value, certain=certain)
         elif token.key == "ATTR" and ATTRIBUTE in path:
-            target = _target(path, event, self.ports)
+            target = target_of(path, event, self.ports)
             if target is None:
-                result = f"there is no {path} on the {event.device.subsystem} device: {_right_path(event)}"
+                result = f"there is no {path} on the {event.device.subsystem} device: {_right_path(path, event)}"
                 self._note(_port_of(event, self.ports), replace(attempt, result=result, outcome="failed"))
             else:
                 self._store(target, attempt, event, value, certain=certain)
 
     def _run(self, attempt: Attempt, token: Token, event: Event, value: Value, *, certain: bool) -> None:
         own = _port_of(event, self.ports)
-        if value is None and len(event.device.names) > 1:
+        if value is None and len(event.device.names) > 1 and ("%k" in token.value or "$kernel" in token.value):
             result = f"fails: {token.name} is given the kernel's first name, and udev renames before programs run"
             self._note(own, replace(attempt, result=result, outcome="failed"))
             return
-        targets = [(number, _absolute(path, self.ports, event)) for number, path in _ECHO.findall(value or "")]
-        if not targets:
+        done = writes(value or "", _environment(event, self.ports[own]))
+        targets = [(text, absolute(path, self.ports), path) for text, path in done.written if ATTRIBUTE in path]
+        if done.fails is not None:
+            self._note(own, replace(attempt, result=f"fails: {done.fails}", outcome="failed"))
+        elif not targets:
             self.counts[own] = None
             self._note(own, replace(attempt, result=f"what the program in {token.name} does cannot be told"))
-        for number, target in targets:
-            if target is not None:
-                self._store(target, attempt, event, number, certain=certain)
+        for text, target, path in targets:
+            if target is None:
+                result = f"fails: there is no {path[:200]} then"
+                self._note(own, replace(attempt, result=result, outcome="failed"))
+            else:
+                self._store(target, attempt, event, text, certain=certain)
 
     def _store(self, address: str, attempt: Attempt, event: Event, value: Value, *, certain: bool) -> None:
         before = self.counts[address]
-        after, outcome, result = _stored(self.ports[address], before, value, event, bound=address in self.bound)
-        self.counts[address] = after if certain or after == before else None
-        self._note(address, replace(attempt, result=result, outcome=outcome if certain else "unknown"))
+        done: Stored = stored(self.ports[address], before, value, event, bound=address in self.bound)
+        self.counts[address] = done.count if certain or done.count == before else None
+        if done.count and done.count != before:
+            self.changed.append(address)
+        self._note(address, replace(attempt, result=done.result, outcome=done.outcome if certain else "unknown"))
 
     def _note(self, address: str, attempt: Attempt) -> None:
         self.attempts.setdefault(address, []).append(attempt)
 
+    def happen(self, kind: str, address: str, rules: Sequence[Rule], around: Surroundings) -> None:
+        """Send one event of a PF through the rules."""
+        event = event_of(
+            kind,
+            self.ports[address],
+            lambda: self.counts[address],
+            around,
+            bound=address in self.bound,
+            early=self.boot == "early",
+        )
+        if event is not None:
+            steps, run = apply(rules, event, self.write, lambda rule: ATTRIBUTE in rule.text)
+            self.seen.setdefault(address, []).extend(Seen(event, step, run) for step in steps)
 
-def forecast(rules: Sequence[Rule], ports: Iterable[Port], parameters: Mapping[str, str]) -> tuple[Forecast, ...]:
+
+def forecast(
+    rules: Sequence[Rule], ports: Iterable[Port], parameters: Mapping[str, str], around: Surroundings | None = None
+) -> tuple[Forecast, ...]:
     """What the rules, in the order of reading, make of every PF at the next boot. `parameters`: the kernel's."""
+    around = replace(around or Surroundings(), parameters=parameters)
     known = {port.address: port for port in ports}
-    if not any(ATTRIBUTE in rule.text for rule in rules):
+    about = [rule for rule in rules if ATTRIBUTE in rule.text]
+    if not about:
         return tuple(Forecast(address, 0, 0, (), ()) for address in known)
     played = [rule for rule in rules if _may_matter(rule)]
-    late, early = _play("late", played, known, parameters), _play("early", played, known, parameters)
+    late, early = _play("late", played, known, around), _play("early", played, known, around)
     found = []
     for address, port in known.items():
         attempts = (*late.attempts.get(address, []), *early.attempts.get(address, []))
         seen = (*late.seen.get(address, []), *early.seen.get(address, []))
-        others = [rule for rule in rules if ATTRIBUTE in rule.text and rule not in {a.rule for a in attempts}]
-        reasons = unapplied(others, port.driver, seen)
-        found.append(Forecast(address, late.counts[address], early.counts[address], attempts, reasons))
+        corrector = Corrector(port, around, partial(_works, rules=played, port=port, around=around))
+        tried = {id(attempt.rule) for attempt in attempts}
+        others = [rule for rule in about if id(rule) not in tried]
+        numbers = [bus.counts[address] for bus in (late, early)]
+        if any(_for_another(rule, known, address) for rule in others):
+            numbers = [None, None]
+        found.append(
+            Forecast(
+                address,
+                numbers[0],
+                numbers[1],
+                tuple(_with_correction(attempt, attempts, corrector) for attempt in attempts[:_MOST_ATTEMPTS]),
+                unapplied(others, port.driver, seen, corrector),
+            )
+        )
     return tuple(found)
 
 
@@ -155,140 +181,73 @@ def _may_matter(rule: Rule) -> bool:
     """Whether the rule can do anything to a PF: most are for other subsystems, and say so first."""
     if ATTRIBUTE in rule.text or rule.value_of("LABEL") is not None:
         return True
-    wanted = next((t.value for t in rule.tokens if t.key == "SUBSYSTEM" and t.operator == "=="), "*")
-    return any(fnmatchcase(name, part) for name in ("net", "pci") for part in wanted.lower().split("|"))
+    return not _other_subsystem(rule)
 
 
-def _play(boot: Boot, rules: Sequence[Rule], ports: Mapping[str, Port], parameters: Mapping[str, str]) -> _Bus:
+def _other_subsystem(rule: Rule) -> bool:
+    wanted = [t for t in rule.tokens if t.key == "SUBSYSTEM" and t.operator == "=="]
+    return not all(any(matches(t.value, name, any_case=t.any_case) for name in ("net", "pci")) for t in wanted)
+
+
+def _play(boot: Boot, rules: Sequence[Rule], ports: Mapping[str, Port], around: Surroundings) -> _Bus:
     bus = _Bus(boot, ports, dict.fromkeys(ports, 0), set())
     for address, port in ports.items():
-        for kind in ("pci add", "net add", "net move", "pci bind") if boot == "late" else ("pci add", "net add"):
+        for kind in _EVENTS[boot]:
             if (boot == "early" or kind != "pci add") and port.driver:
                 bus.bound.add(address)
-            event = _event(kind, port, bus, parameters)
-            if event is not None:
-                steps, run = apply(rules, event, bus.write, lambda rule: ATTRIBUTE in rule.text)
-                bus.seen.setdefault(address, []).extend(Seen(event, step, run) for step in steps)
+            if kind == "pci bind" and not port.driver:
+                continue
+            bus.happen(kind, address, rules, around)
+            for _ in range(_MOST_CHANGES):
+                changed, bus.changed = bus.changed, []
+                for other in changed:
+                    bus.happen("pci change", other, rules, around)
     return bus
 
 
-def _event(kind: str, port: Port, bus: _Bus, parameters: Mapping[str, str]) -> Event | None:
-    subsystem, action = kind.split()
-    driver = port.driver if port.address in bus.bound else ""
-    pci = Device(port.path, (port.address,), "pci", driver, _pci_attributes(port, bus.counts[port.address]))
-    path_id = {"ID_PATH": f"pci-{port.address}", "ID_PATH_TAG": re.sub(r"[^\w]", "_", f"pci-{port.address}")}
-    hwdb: dict[str, Value] = {k: v for k, v in port.database.items() if k.endswith("_FROM_DATABASE")}
-    hwdb = hwdb or {"ID_MODEL_FROM_DATABASE": None, "ID_VENDOR_FROM_DATABASE": None}
-    if subsystem == "pci":
-        properties: dict[str, Value] = {**port.pci_properties, "DRIVER": driver, "ACTION": action, "SUBSYSTEM": "pci"}
-        builtins: dict[str, Mapping[str, Value]] = {
-            "path_id": path_id,
-            "hwdb": hwdb,
-        }
-        return Event(action, (pci, *port.parents), properties, builtins, {}, parameters)
-    if port.netdev is None:
-        return None
-    unsettled = bus.boot == "late" and action == "add" and port.netdev not in _KERNEL_NAMES
-    if action == "move" and port.netdev in _KERNEL_NAMES:
-        return None
-    names = _KERNEL_NAMES if unsettled else (port.netdev,)
-    device = Device(f"{port.path}/net/{names[0]}", names, "net", "", _net_attributes(port, pci))
-    properties = {
-        "ACTION": action,
-        "SUBSYSTEM": "net",
-        "INTERFACE": None if unsettled else port.netdev,
-        "IFINDEX": None,
-    }
-    properties["DEVPATH"] = None if unsettled else f"/{device.path}"
-    builtins = {
-        "path_id": path_id,
-        "hwdb": hwdb,
-        "net_driver": {"ID_NET_DRIVER": driver} if driver else {},
-        "net_id": {k: port.database.get(k) for k in _NET_ID if not port.database or k in port.database},
-        "net_setup_link": {
-            "ID_NET_LINK_FILE": port.database.get("ID_NET_LINK_FILE"),
-            "ID_NET_NAME": port.database.get("ID_NET_NAME", port.netdev),
-            **({"ID_NET_DRIVER": driver} if driver else {}),
-        },
-    }
-    return Event(action, (device, pci, *port.parents), properties, builtins, port.database, parameters)
+def _works(rule: Rule, corrected: Rule, rules: Sequence[Rule], port: Port, around: Surroundings) -> bool:
+    """Whether a rule makes VFs on the PF when udev loads its driver, put in the place of another one."""
+    changed = [corrected if other is rule else other for other in rules]
+    attempts = _play("late", changed, {port.address: port}, around).attempts.get(port.address, [])
+    return any(attempt.rule is corrected and attempt.outcome == "made" for attempt in attempts)
 
 
-def _pci_attributes(port: Port, count: int | None) -> dict[str, str | Absent]:
-    found: dict[str, str | Absent] = {**port.ids, f"device/{ATTRIBUTE}": ABSENT, "device/sriov_totalvfs": ABSENT}
-    if port.totalvfs is None:
-        return found | {ATTRIBUTE: ABSENT, "sriov_totalvfs": ABSENT}
-    found["sriov_totalvfs"] = str(port.totalvfs)
-    if count is not None:
-        found[ATTRIBUTE] = str(count)
-    return found
+def _for_another(rule: Rule, ports: Mapping[str, Port], address: str) -> bool:
+    """Whether a rule may set the PF's number at an event of another kind of device, which is not played here."""
+    if rule.problem or not _other_subsystem(rule):
+        return False
+    for token in rule.tokens:
+        if token.key == "ATTR" and not token.is_match and token.attribute and token.attribute.startswith("[pci/"):
+            return address in token.attribute and ATTRIBUTE in token.attribute
+        if token.key == "RUN" and ATTRIBUTE in token.value:
+            done = writes(token.value, {})
+            return done.fails is None and (not done.written or address in {absolute(p, ports) for _, p in done.written})
+    return False
 
 
-def _net_attributes(port: Port, pci: Device) -> dict[str, str | Absent]:
-    found: dict[str, str | Absent] = {
-        f"device/{k}": v for k, v in pci.attributes.items() if not k.startswith("device/")
-    }
-    # What PCI devices have, network devices have not; `device` is a link there.
-    return found | dict.fromkeys((ATTRIBUTE, "sriov_totalvfs", *port.ids), ABSENT) | dict(port.net_attributes)
+def _with_correction(attempt: Attempt, attempts: Iterable[Attempt], corrector: Corrector) -> Attempt:
+    """A failed attempt with the rule that would not fail, where there is one."""
+    own = [other for other in attempts if other.rule is attempt.rule]
+    if attempt.outcome != "failed" or any(other.outcome != "failed" and other.boot == "late" for other in own):
+        return attempt
+    corrected = corrector.corrected(attempt.rule)
+    return replace(attempt, result=f"{attempt.result}; corrected, it reads {corrected}") if corrected else attempt
 
 
-def _target(path: str, event: Event, ports: Mapping[str, Port]) -> str | None:
-    """The PF whose sriov_numvfs a path in ATTR{...} means; None when there is no such file."""
-    if reference := _REFERENCE.fullmatch(path):
-        subsystem, name, rest = reference.groups()
-        base = f"/sys/bus/pci/devices/{name}" if subsystem == "pci" else f"/sys/class/{subsystem}/{name}"
-        return _absolute(f"{base}/{rest}", ports, event)
-    return _absolute(f"/sys/{event.device.path}/{path}", ports, event)
-
-
-def _absolute(path: str, ports: Mapping[str, Port], event: Event) -> str | None:
-    """The PF whose sriov_numvfs lies at a path below /sys, links followed as they stand at the time of the event."""
-    for port in ports.values():
-        names = event.device.names[:1] if event.device.path.startswith(f"{port.path}/net/") else ()
-        for name in {*names, *([port.netdev] if port.netdev else [])}:
-            here = f"/sys/{port.path}"
-            for net in (f"/sys/class/net/{name}", f"{here}/net/{name}"):
-                path = path.replace(f"{net}/device/", f"{here}/")
-        path = path.replace(f"/sys/bus/pci/devices/{port.address}/", f"/sys/{port.path}/")
-    found = normpath(path)
-    return next(
-        (a for a, port in ports.items() if found == f"/sys/{port.path}/{ATTRIBUTE}" and port.totalvfs is not None), None
-    )
-
-
-def _stored(  # noqa: PLR0911 - one way out for each answer of the kernel
-    port: Port, before: int | None, value: Value, event: Event, *, bound: bool
-) -> tuple[int | None, Outcome, str]:
-    """How many VFs there are after the write, and what it does, also in words."""
-    if value is None:
-        return None, "unknown", "writes what cannot be told"
-    if not _NUMBER.fullmatch(value):
-        return before, "failed", f"fails: the kernel takes {value!r} for no number"
-    digits = value.strip().lstrip("+")
-    octal = digits.startswith("0") and digits.isdecimal() and digits != "0"
-    number = int(digits, 16 if digits[:2] in ("0x", "0X") else 8 if octal else 10)
-    note = f" ({digits} is octal)" if octal else ""
-    if number > (port.totalvfs or 0):
-        return before, "failed", f"fails: {number} VFs{note} are more than the {port.totalvfs} of sriov_totalvfs"
-    if not bound:
-        return before, "failed", "fails: no driver is bound to the PF at that time"
-    if before is None:
-        return None, "unknown", f"writes {number}{note} where the number of VFs cannot be told"
-    if number and before and number != before:
-        return (
-            before,
-            "busy",
-            f"fails: {before} VFs are there already, the kernel does not change that to {number}{note}",
-        )
-    if port.driver == "bnxt_en" and event.device.subsystem == "net" and number:
-        return before, "failed", "makes none: bnxt_en refuses while the PF is down, as it is when it appears"
-    return number, "made", f"makes {number} VFs{note}"
+def _environment(event: Event, port: Port) -> dict[str, str | None]:
+    """What a program is given: by then udev has renamed the netdev, and says its new name."""
+    if event.device.subsystem == "net":
+        return {"INTERFACE": port.netdev, "DEVPATH": f"/{port.path}/net/{port.netdev}", "ACTION": event.action}
+    slot = {"PCI_SLOT_NAME": event.properties.get("PCI_SLOT_NAME")}
+    return {**slot, "DEVPATH": f"/{port.path}", "ACTION": event.action}
 
 
 def _port_of(event: Event, ports: Mapping[str, Port]) -> str:
     return next(address for device in event.chain for address in device.names if address in ports)
 
 
-def _right_path(event: Event) -> str:
+def _right_path(path: str, event: Event) -> str:
+    if any(character in path for character in "$%"):
+        return "udevd puts nothing into the name of an attribute that it writes"
     right = f"device/{ATTRIBUTE}" if event.device.subsystem == "net" else ATTRIBUTE
     return f"it is ATTR{{{right}}} there"

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from checks.linux.udev_language import Rule, Token
+from checks.linux.udev_match import matches
 
 _SUBSTITUTION = re.compile(
     r"%(?P<percent>%)|\$(?P<dollar>\$)"
-    r"|(?:%(?P<letter>[knpbMmcPsENrSL])|\$(?P<word>kernel|number|devpath|id|driver|major|minor|result|parent|name|links"
-    r"|root|sys|devnode|attr|env))(?:\{(?P<argument>[^}]*)\})?"
+    r"|(?:%(?P<letter>[NsEknpdbMmcPDLrS])"
+    r"|\$(?P<word>devnode|tempnode|attr|sysfs|env|kernel|number|driver|devpath|id|major|minor|result|parent|name|links"
+    r"|root|sys))(?P<braces>\{(?P<argument>[^}]*)\}?)?"
 )
-_LETTERS = {"k": "kernel", "n": "number", "p": "devpath", "b": "id", "s": "attr", "E": "env", "r": "root", "S": "sys"}
+_LETTERS = {
+    "N": "devnode", "s": "attr", "E": "env", "k": "kernel", "n": "number", "p": "devpath", "d": "driver", "b": "id",
+    "M": "major", "m": "minor", "c": "result", "P": "parent", "D": "name", "L": "links", "r": "root", "S": "sys",
+}  # fmt: skip
+_REFERENCE = re.compile(r"\[([^/\]]+)/([^\]]+)\]/?(.*)", re.DOTALL)
 
 
 class Absent(enum.Enum):
@@ -30,6 +35,9 @@ class Absent(enum.Enum):
 ABSENT = Absent.ABSENT
 Value = str | None
 """A text, or None for one that is not known here. What is missing is the empty text, as udevd compares it."""
+Attribute = str | Absent | None
+Live = Callable[[], Attribute]
+"""An attribute that changes while a machine starts: asked for when a rule reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +51,34 @@ class Device:
     names: tuple[str, ...]
     subsystem: str
     driver: str = ""
-    attributes: Mapping[str, str | Absent] = field(default_factory=dict)
+    attributes: Mapping[str, str | Absent | Live] = field(default_factory=dict)
 
-    def attribute(self, name: str) -> str | Absent | None:
-        """The value of a sysfs attribute; None when it is not known."""
+    def attribute(self, name: str) -> Attribute:
+        """The value of a sysfs attribute now; None when it is not known."""
         if name in ("driver", "subsystem"):
             return (self.driver if name == "driver" else self.subsystem) or ABSENT
-        return self.attributes.get(name)
+        value = self.attributes.get(name)
+        return value() if callable(value) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """A uevent. `chain`: the device and its parents, nearest first. `builtins`: what each builtin would import.
 
-    `database`: properties of the last time; `parameters`: the kernel's command line.
+    `database`: properties of the last time, None when those are not known; `parameters`: the kernel's command line.
+    `referred`: attributes of other devices by subsystem, name and attribute, as in [dmi/id]product_name.
+    `of_parent`: properties of the device above.
     """
 
     action: str
     chain: tuple[Device, ...]
     properties: Mapping[str, Value]
     builtins: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-    database: Mapping[str, str] = field(default_factory=dict)
+    database: Mapping[str, str] | None = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    referred: Callable[[str, str, str], Attribute] = lambda *_: None
+    architecture: str | None = None
+    of_parent: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def device(self) -> Device:
@@ -74,7 +88,10 @@ class Event:
 
 @dataclass(slots=True)
 class Run:
-    """One event on its way through the rules. `set_at`: which rule set a property first."""
+    """One event on its way through the rules. `set_at`: which rule set a property first.
+
+    `read`: attributes that a rule has read: udevd asks the kernel once for each, and keeps the answer for this event.
+    """
 
     event: Event
     properties: dict[str, Value]
@@ -83,6 +100,15 @@ class Run:
     tags: set[str] = field(default_factory=set)
     set_at: dict[str, Rule] = field(default_factory=dict)
     parent: Device | None = None
+    finals: set[str] = field(default_factory=set)
+    read: dict[tuple[str, str], Attribute] = field(default_factory=dict)
+
+    def attribute(self, device: Device, name: str) -> Attribute:
+        """The value of an attribute as this event sees it; None when it is not known."""
+        key = (device.path, name)
+        if key not in self.read:
+            self.read[key] = device.attribute(name)
+        return self.read[key]
 
 
 def compare_own(token: Token, run: Run) -> tuple[Value, bool | None]:  # noqa: PLR0911 - one case for each key
@@ -92,7 +118,7 @@ def compare_own(token: Token, run: Run) -> tuple[Value, bool | None]:  # noqa: P
         case "ACTION":
             return _compare(token, run.event.action)
         case "DEVPATH":
-            return _compare(token, f"/{device.path}" if len(device.names) == 1 else None)
+            return _compare_any(token, _paths(device))
         case "KERNEL":
             return _compare_any(token, device.names)
         case "SUBSYSTEM":
@@ -101,17 +127,41 @@ def compare_own(token: Token, run: Run) -> tuple[Value, bool | None]:  # noqa: P
             return _compare(token, device.driver)
         case "NAME":
             return _compare(token, run.name)
+        case "ENV" if token.attribute in ("INTERFACE", "DEVPATH") and run.properties.get(token.attribute, "") is None:
+            return _compare_any(token, device.names if token.attribute == "INTERFACE" else _paths(device))
         case "ENV":
             return _compare(token, property_of(run, token.attribute or ""))
         case "ATTR":
             return _compare_attribute(token, device, run)
-        case "TEST":
-            value = device.attribute(token.value)
-            return None, None if value is None else (value is not ABSENT) == (token.operator == "==")
+        case "CONST":
+            return _compare(token, run.event.architecture if token.attribute == "arch" else None)
         case "TAG":
-            holds = token.operator == "==" if token.value in run.tags else None
-            return None, holds
+            has = any(matches(token.value, tag, any_case=token.any_case) for tag in run.tags)
+            return ", ".join(sorted(run.tags)), has == (token.operator == "==")
+        case "SYMLINK":
+            return "", token.operator == "!="  # network and PCI devices have no device node to link to
     return None, None
+
+
+def exists(token: Token, run: Run) -> tuple[Value, bool | None]:
+    """Whether the file that TEST names is there."""
+    device = run.event.device
+    path = substitute(token.value, run)
+    if path is None:
+        return None, None
+    path = path.removeprefix(f"/sys{_paths(device)[0]}/") if len(device.names) == 1 else path
+    value = _referred(path, run)
+    if not path.startswith(("/", "[")):
+        value = run.attribute(device, path)
+    if value is None or token.attribute:
+        return None, None
+    return ("is there", "is not there")[value is ABSENT], (value is not ABSENT) == (token.operator == "==")
+
+
+def _paths(device: Device) -> list[str]:
+    """Its possible DEVPATHs."""
+    above = device.path.rpartition("/")[0]
+    return [f"/{above}/{name}" for name in device.names]
 
 
 def compare_parent(token: Token, device: Device, run: Run) -> tuple[Value, bool | None]:
@@ -129,14 +179,25 @@ def compare_parent(token: Token, device: Device, run: Run) -> tuple[Value, bool 
 
 
 def _compare_attribute(token: Token, device: Device, run: Run) -> tuple[Value, bool | None]:
-    name = substitute(token.attribute or "", run)
-    value = None if name is None else device.attribute(name)
+    name = token.attribute or ""
+    if name.startswith("["):
+        value = _referred(name, run)
+    else:
+        # No %k and the like in a name that has none: most have none.
+        plain = name if "$" not in name and "%" not in name else substitute(name, run)
+        value = None if plain is None else run.attribute(device, plain)
     if value is None:
         return None, None
     if value is ABSENT:
         return "", False  # for != too: token_match_attr() gives up where there is nothing to read
-    text = str(value)
+    text = str(value).rstrip("\n")
     return _compare(token, text if token.value.endswith(tuple(" \t\n\r")) else text.rstrip())
+
+
+def _referred(name: str, run: Run) -> Attribute:
+    """The attribute that [subsystem/device]attribute means."""
+    reference = _REFERENCE.fullmatch(name)
+    return None if reference is None else run.event.referred(*reference.groups())
 
 
 def _compare_any(token: Token, names: Sequence[str]) -> tuple[Value, bool | None]:
@@ -148,14 +209,7 @@ def _compare_any(token: Token, names: Sequence[str]) -> tuple[Value, bool | None
 def _compare(token: Token, value: Value) -> tuple[Value, bool | None]:
     if value is None:
         return None, None
-    text, pattern = (value.lower(), token.value.lower()) if token.any_case else (value, token.value)
-    alternatives = pattern.split("|")
-    matches = any(_glob(text, wanted) for wanted in alternatives)
-    return value, matches == (token.operator == "==")
-
-
-def _glob(text: str, pattern: str) -> bool:
-    return fnmatchcase(text, pattern) if any(c in pattern for c in "*?[") else text == pattern
+    return value, matches(token.value, value, any_case=token.any_case) == (token.operator == "==")
 
 
 def property_of(run: Run, name: str) -> Value:
@@ -165,22 +219,28 @@ def property_of(run: Run, name: str) -> Value:
 
 def substitute(text: str, run: Run) -> Value:
     """The text with its %k, $attr{...} and the like put in; None when one of them is not known."""
-    unknown = False
-
-    def put_in(found: re.Match[str]) -> str:
-        nonlocal unknown
+    if "$" not in text and "%" not in text:
+        return text
+    done, position = "", 0
+    for found in _SUBSTITUTION.finditer(text):
+        done, position = done + text[position : found.start()], found.end()
         if found["percent"] or found["dollar"]:
-            return found["percent"] or found["dollar"]
-        word = found["word"] or _LETTERS.get(found["letter"], "?")
-        value = _substitution(word, found["argument"] or "", run)
-        unknown = unknown or value is None
-        return value or ""
+            done += found["percent"] or found["dollar"]
+            continue
+        word = found["word"] or _LETTERS[found["letter"]]
+        argument = found["argument"] or ""
+        if (found["braces"] and not (argument and found["braces"].endswith("}"))) or (
+            word in ("attr", "sysfs", "env") and not argument
+        ):
+            return done  # an invalid format: udevd warns, and the text ends here
+        value = _substitution(word, argument, run)
+        if value is None:
+            return None
+        done += value
+    return done + text[position:]
 
-    result = _SUBSTITUTION.sub(put_in, text)
-    return None if unknown else result
 
-
-def _substitution(word: str, argument: str, run: Run) -> Value:  # noqa: PLR0911 - one case for each word
+def _substitution(word: str, argument: str, run: Run) -> Value:  # noqa: PLR0911, PLR0912 - one case for each word
     device = run.event.device
     known_name = device.names[0] if len(device.names) == 1 else None
     match word:
@@ -191,7 +251,7 @@ def _substitution(word: str, argument: str, run: Run) -> Value:  # noqa: PLR0911
         case "devpath":
             return f"/{device.path}" if known_name is not None else None
         case "name":
-            return run.name or known_name
+            return known_name if run.name == "" else run.name
         case "sys":
             return "/sys"
         case "root":
@@ -202,9 +262,15 @@ def _substitution(word: str, argument: str, run: Run) -> Value:  # noqa: PLR0911
             return run.parent.names[0] if run.parent else ""
         case "driver":
             return run.parent.driver if run.parent else ""
-        case "attr":
-            value = device.attribute(argument)
+        case "attr" | "sysfs":
+            value = _referred(argument, run) if argument.startswith("[") else run.attribute(device, argument)
             if value is ABSENT and run.parent is not None:
-                value = run.parent.attribute(argument)
+                value = run.attribute(run.parent, argument)
             return "" if value is ABSENT else value if value is None else str(value).rstrip()
+        case "major" | "minor":
+            return "0"
+        case "parent" | "links":
+            return ""
+        case "devnode" | "tempnode":
+            return ""
     return None

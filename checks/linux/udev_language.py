@@ -1,48 +1,53 @@
-"""udev's rule files as udevd reads them: which files, in which order, what each line says or why it is dropped.
+"""What each line of udev's rules says, or why udevd drops it.
 
-Source: systemd 252 and 257 src/udev/udev-rules.c (udev_rules_parse_file, rule_add_line, parse_line, parse_token).
+Source: systemd 252 and 257 src/udev/udev-rules.c (rule_add_line, parse_line, parse_token, rule_resolve_goto).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-FOLDERS = (
-    "/etc/udev/rules.d",
-    "/run/udev/rules.d",
-    "/usr/local/lib/udev/rules.d",
-    "/usr/lib/udev/rules.d",
-)
-"""Where rules lie, the strongest first: of files with one name only the strongest is read."""
+from checks.linux.udev_files import FOLDERS, SPACE, Line, Unread, lines_of, reading_order
+
+__all__ = ["FOLDERS", "NO_EFFECT", "Operator", "Rule", "Token", "Unread", "parse_file", "reading_order"]
 
 Operator = Literal["==", "!=", "=", "+=", "-=", ":="]
 _OPERATORS: tuple[Operator, ...] = ("==", "!=", "+=", "-=", ":=", "=")
 _MATCH: frozenset[str] = frozenset({"==", "!="})
-_SPACE = " \t\n\r"
-_LINE_BYTES = 16384  # UDEV_LINE_SIZE
 
-_MATCH_ONLY = {
+MATCH_ONLY = {
     "ACTION", "DEVPATH", "KERNEL", "SUBSYSTEM", "DRIVER", "KERNELS", "SUBSYSTEMS", "DRIVERS", "ATTRS", "TAGS",
     "CONST", "TEST", "RESULT",
 }  # fmt: skip
 _ASSIGN_ONLY = {"OPTIONS", "OWNER", "GROUP", "MODE", "SECLABEL", "RUN", "GOTO", "LABEL"}
-_BOTH = {"SYMLINK", "NAME", "ENV", "TAG", "ATTR", "SYSCTL", "PROGRAM", "IMPORT"}
+KEYS = MATCH_ONLY | _ASSIGN_ONLY | {"SYMLINK", "NAME", "ENV", "TAG", "ATTR", "SYSCTL", "PROGRAM", "IMPORT"}
 _NEEDS_ATTRIBUTE = {"ENV", "CONST", "ATTR", "SYSCTL", "ATTRS", "IMPORT", "SECLABEL"}
 _MAY_HAVE_ATTRIBUTE = _NEEDS_ATTRIBUTE | {"TEST", "RUN"}
 _NO_REMOVAL = {"NAME", "ENV", "ATTR", "SYSCTL", "PROGRAM", "IMPORT"} | (_ASSIGN_ONLY - {"GOTO", "LABEL"})
 _IMPORTS = {"file", "program", "builtin", "db", "cmdline", "parent"}
+_BUILTINS = {
+    "blkid", "btrfs", "hwdb", "input_id", "keyboard", "kmod", "net_driver", "net_id", "net_setup_link", "path_id",
+    "uaccess", "usb_id",
+}  # fmt: skip
 _READ_ONLY_PROPERTIES = {
     "ACTION", "DEVLINKS", "DEVNAME", "DEVPATH", "DEVTYPE", "DRIVER", "IFINDEX", "MAJOR", "MINOR", "SEQNUM", "SUBSYSTEM",
     "TAGS",
 }  # fmt: skip
+_OPTIONS = re.compile(r"string_escape=(none|replace)|db_persist|(no)?watch|(static_node|link_priority|log_level)=.*")
+_ANY_CASE_SINCE = 257
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " "}
+_ESCAPE = re.compile(
+    r"\\(?:(?P<one>[abfnrtvs\\\"'])|x(?P<hex>[0-9a-fA-F]{2})|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>[0-9a-fA-F]{8})"
+    r"|(?P<octal>[0-3][0-7]{2})|(?P<bad>))"
+)
+NO_EFFECT = "it only compares and does nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One comparison or assignment: `key{attribute} operator "value"`."""
+    """One comparison or assignment: `key{attribute} operator "value"`. `any_case`: written i"value"."""
 
     key: str
     attribute: str | None
@@ -61,14 +66,15 @@ class Token:
         return self.key if self.attribute is None else f"{self.key}{{{self.attribute}}}"
 
     def __str__(self) -> str:
-        return f'{self.name}{self.operator}"{self.value}"'
+        return f'{self.name}{self.operator}{"i" if self.any_case else ""}"{self.value}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One line of a rule file. `problem`: why udevd drops the whole line; None when it takes it.
 
-    `line`: number of its first line. `text`: as written, continuation lines joined.
+    `line`: number of its first line. `text`: as written, continuation lines joined. `lost_goto`: the label of a GOTO
+    that udevd ignores, because no such label follows.
     """
 
     file: str
@@ -76,6 +82,7 @@ class Rule:
     text: str
     tokens: tuple[Token, ...] = ()
     problem: str | None = None
+    lost_goto: str | None = None
 
     @property
     def where(self) -> str:
@@ -88,123 +95,108 @@ class Rule:
         return None if not values else values[-1] if key == "LABEL" else values[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A file that udevd does not read, and why."""
+def parse_file(path: str, text: str, systemd: int | None = None) -> tuple[Rule, ...]:
+    """The rules of one file in order, dropped lines included. Any text is taken; nothing is raised.
 
-    path: str
-    why: str
-
-
-def reading_order(
-    texts: Mapping[str, str], empty_links: Iterable[str] = ()
-) -> tuple[tuple[str, ...], tuple[Unread, ...]]:
-    """Paths of the files that udevd reads, in its order, and the files that it does not read.
-
-    `texts`: every file in FOLDERS by path. `empty_links`: links to /dev/null there, which mask.
+    `systemd`: the version that reads them, where it is known.
     """
-    masks = set(empty_links)
-    winner: dict[str, str] = {}
-    unread = []
-    for path in sorted({*texts, *masks}, key=_strength):
-        name = path.rsplit("/", 1)[1]
-        if not name.endswith(".rules"):
-            unread.append(Unread(path, "its name does not end in .rules"))
-        elif name in winner:
-            masked = winner[name] in masks or not texts[winner[name]]
-            unread.append(Unread(path, f"{winner[name]} {'masks' if masked else 'replaces'} it"))
-        else:
-            winner[name] = path
-    order = [winner[name] for name in sorted(winner, key=lambda name: name.encode("utf-8", "surrogateescape"))]
-    return tuple(path for path in order if path not in masks), tuple(unread)
+    return _with_reachable_gotos([_rule(path, line, systemd) for line in lines_of(text, systemd)])
 
 
-def parse_file(path: str, text: str) -> tuple[Rule, ...]:
-    """The rules of one file in order, dropped lines included. Any text is taken; nothing is raised."""
-    rules = []
-    collected, start = "", 0
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.lstrip(_SPACE)
-        if line.startswith("#"):
-            continue
-        start = start if collected else number
-        if line.endswith("\\"):
-            collected += line[:-1]
-            continue
-        collected += line
-        if collected:
-            rules.append(_rule(path, start, collected))
-        collected = ""
-    if collected:
-        rules.append(Rule(path, start, collected, problem="the file ends after a backslash"))
-    return _with_reachable_gotos(rules)
-
-
-def _rule(path: str, number: int, text: str) -> Rule:
-    if len(text) >= _LINE_BYTES:
-        return Rule(path, number, text[:200], problem="the line is too long")
-    tokens: list[Token] = []
-    rest = text
-    while rest := rest.lstrip(_SPACE + ","):
-        parsed = _token(rest)
+def _rule(path: str, line: Line, systemd: int | None) -> Rule:
+    if line.problem:
+        return Rule(path, line.number, line.text, problem=line.problem)
+    text, position, tokens = line.text, 0, list[Token]()
+    while (position := _skip(text, position, SPACE + ",")) < len(text):
+        parsed = _token(text, position)
         if parsed is None:
-            return Rule(path, number, text, problem=_why_unreadable(rest))
-        token, rest = parsed
-        if problem := _problem(token):
-            return Rule(path, number, text, problem=problem)
+            return Rule(path, line.number, text, problem=_why_unreadable(text[position:]))
+        token, position = parsed
+        if problem := _problem(token, systemd):
+            return Rule(path, line.number, text, problem=problem)
         tokens.append(token)
-    return Rule(path, number, text, tuple(tokens))
+    if all(token.operator in _MATCH and token.key not in ("PROGRAM", "IMPORT") for token in tokens if _counts(token)):
+        return Rule(path, line.number, text, problem=NO_EFFECT)
+    return Rule(path, line.number, text, tuple(tokens))
 
 
-def _token(text: str) -> tuple[Token, str] | None:
-    """The first token of `text` and what follows it; None for what udevd calls an invalid key/value pair."""
-    end = re.search(r"[ \t\n\r={]|[+\-!:]=", text)
+def _skip(text: str, position: int, characters: str) -> int:
+    while position < len(text) and text[position] in characters:
+        position += 1
+    return position
+
+
+_KEY_END = re.compile(r"[ \t\n\r={]|[+\-!:]=")
+_PREFIX = re.compile(r'(e?i?|ie)"')
+_PLAIN_VALUE = re.compile(r'(?:[^"\\]|\\"|\\(?!"))*+"')
+_ESCAPED_VALUE = re.compile(r'(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+def _token(text: str, position: int) -> tuple[Token, int] | None:
+    """The token at `position`, and where it ends; None for what udevd calls an invalid key/value pair."""
+    end = _KEY_END.search(text, position)
     if end is None:
         return None
-    key, attribute, position = text[: end.start()], None, end.start()
+    key, attribute, position = text[position : end.start()], None, end.start()
     if text[position] == "{":
         close = text.find("}", position)
         if close < 0:
             return None
         attribute, position = text[position + 1 : close], close + 1
-    rest = text[position:].lstrip(_SPACE)
-    operator = next((op for op in _OPERATORS if rest.startswith(op)), None)
+    position = _skip(text, position, SPACE)
+    operator = next((op for op in _OPERATORS if text.startswith(op, position)), None)
     if operator is None:
         return None
-    value = _value(rest[len(operator) :].lstrip(_SPACE))
-    if value is None:
-        return None
-    return Token(key, attribute, operator, value[0], value[2]), value[1]
-
-
-def _value(text: str) -> tuple[str, str, bool] | None:
-    """The quoted value at the start of `text`, what follows it, and whether case is to be ignored."""
-    prefix = re.match(r'(e?i?|ie)"', text)
+    prefix = _PREFIX.match(text, _skip(text, position + len(operator), SPACE))
     if prefix is None:
         return None
-    value, position = "", prefix.end()
-    while position < len(text):
-        character = text[position]
-        if character == '"':
-            return value, text[position + 1 :], "i" in prefix.group(1)
-        if character == "\\" and text[position + 1 : position + 2] == '"':
-            position += 1
-            character = '"'
-        value += character
-        position += 1
-    return None
+    escaped = "e" in prefix.group(1)
+    whole = (_ESCAPED_VALUE if escaped else _PLAIN_VALUE).match(text, prefix.end())
+    if whole is None:
+        return None
+    value = whole.group()[:-1]
+    unescaped = _unescaped(value) if escaped else value.replace('\\"', '"')
+    return (
+        None if unescaped is None else (Token(key, attribute, operator, unescaped, "i" in prefix.group(1)), whole.end())
+    )
 
 
-def _problem(token: Token) -> str | None:  # noqa: PLR0911 - a list of rules, each with its own words
+def _unescaped(text: str) -> str | None:
+    """The value of e"..."; None when udevd does not know an escape in it."""
+    bad = False
+
+    def put_in(found: re.Match[str]) -> str:
+        nonlocal bad
+        if found["one"]:
+            return _ESCAPES.get(found["one"], found["one"])
+        digits = found["hex"] or found["short"] or found["long"]
+        number = int(digits, 16) if digits else int(found["octal"], 8) if found["octal"] else 0
+        bad = bad or not 0 < number < 0x110000 or 0xD800 <= number < 0xE000
+        return "" if bad else chr(number)
+
+    result = _ESCAPE.sub(put_in, text)
+    return None if bad else result
+
+
+def _counts(token: Token) -> bool:
+    """Whether a token does anything at all: an unknown option is left out, and the rest of its line taken."""
+    return token.key != "OPTIONS" or _OPTIONS.fullmatch(token.value) is not None
+
+
+def _problem(token: Token, systemd: int | None) -> str | None:  # noqa: PLR0911, PLR0912 - a list of rules
     """Why udevd refuses the token, and with it the line."""
     key, attribute, operator = token.key, token.attribute, token.operator
     if key.startswith("\ufeff"):
         return "the file begins with a byte order mark, which udevd takes for part of the key"
-    if key not in _MATCH_ONLY | _ASSIGN_ONLY | _BOTH:
+    if token.any_case and systemd is not None and systemd < _ANY_CASE_SINCE:
+        return f'i"..." is known since systemd {_ANY_CASE_SINCE}, and this is {systemd}'
+    if token.any_case and (operator not in _MATCH or key in ("TEST", "PROGRAM", "IMPORT")):
+        return f'{token.name} does not take i"...": it is for comparisons of text'
+    if key not in KEYS:
         return f"there is no key {key!r}"
-    if (attribute and key not in _MAY_HAVE_ATTRIBUTE) or (not attribute and key in _NEEDS_ATTRIBUTE):
-        return f"{key} {'takes no' if attribute else 'needs an'} attribute in braces"
-    if key in _MATCH_ONLY and operator not in _MATCH:
+    if (attribute is not None and key not in _MAY_HAVE_ATTRIBUTE) or (not attribute and key in _NEEDS_ATTRIBUTE):
+        return f"{key} {'needs an' if key in _NEEDS_ATTRIBUTE else 'takes no'} attribute in braces"
+    if key in MATCH_ONLY and operator not in _MATCH:
         return f'{key} can only be compared: {token} must be {token.name}=="{token.value}"'
     if key in _ASSIGN_ONLY and operator in _MATCH:
         return f"{key} can only be assigned, not compared"
@@ -218,11 +210,18 @@ def _problem(token: Token) -> str | None:  # noqa: PLR0911 - a list of rules, ea
         return f"{token} has no effect"
     if key == "RUN" and attribute not in (None, "program", "builtin"):
         return f"there is no {token.name}"
+    if key in ("RUN", "IMPORT") and attribute == "builtin" and (token.value.split() or [""])[0] not in _BUILTINS:
+        return f"{token.name} knows no command {token.value!r}"
+    if key == "CONST" and attribute not in ("arch", "virt"):
+        return f"there is no {token.name}"
+    if key == "TEST" and attribute and not re.fullmatch("[0-7]{1,4}", attribute):
+        return f"{attribute!r} is no file mode"
     return None
 
 
-def _why_unreadable(rest: str) -> str:
+def _why_unreadable(rest: str) -> str:  # noqa: PLR0911 - one sentence for each cause
     """In words, what udevd only calls an invalid key/value pair."""
+    rest = rest[:1000]
     if rest.startswith("#"):
         return "a comment behind a rule makes the whole line invalid; it must stand on a line of its own"
     if re.search("[\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019]", rest):
@@ -232,6 +231,8 @@ def _why_unreadable(rest: str) -> str:
         return "values must stand in double quotes, not in single ones"
     if value and value.group(1) == '"':
         return "the closing double quote of a value is missing"
+    if value and re.match(r'[ei]{1,2}"', rest[value.start(1) :]):
+        return "the closing double quote of a value is missing, or an escape in it is unknown"
     if value:
         return "values must stand in double quotes, and one has none (lost when a shell wrote the file?)"
     return f"udevd cannot read it from {rest[:30]!r} on"
@@ -245,13 +246,8 @@ def _with_reachable_gotos(rules: list[Rule]) -> tuple[Rule, ...]:
         target = rule.value_of("GOTO")
         if target is not None and target not in labels:
             tokens = tuple(token for token in rule.tokens if token.key != "GOTO")
-            rule = Rule(rule.file, rule.line, rule.text, tokens)  # noqa: PLW2901
+            rule = replace(rule, tokens=tokens, lost_goto=target)  # noqa: PLW2901
         if (label := rule.value_of("LABEL")) is not None:
             labels.add(label)
         result.append(rule)
     return tuple(reversed(result))
-
-
-def _strength(path: str) -> tuple[int, str]:
-    folder = path.rsplit("/", 1)[0]
-    return (FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS), path)

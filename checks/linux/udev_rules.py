@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from checks.linux.udev_event import Event, Run, Value, compare_own, compare_parent, property_of, substitute
+from checks.linux.udev_event import Event, Run, Value, compare_own, compare_parent, exists, property_of, substitute
 from checks.linux.udev_language import Rule, Token
+from checks.linux.udev_match import matches
 
 _PARENT_KEYS = {"KERNELS", "SUBSYSTEMS", "DRIVERS", "ATTRS", "TAGS"}
+# After the comparisons with the device and its parents, in udevd's order (the enumeration of token types).
+_LATE_KEYS = {name: rank for rank, name in enumerate((
+    "TEST", "PROGRAM", "IMPORT{file}", "IMPORT{program}", "IMPORT{builtin}", "IMPORT{db}", "IMPORT{cmdline}",
+    "IMPORT{parent}", "RESULT",
+))}  # fmt: skip
+_ASSIGNMENTS = {name: rank for rank, name in enumerate(("TAG", "ENV", "NAME", "ATTR", "RUN{builtin}", "RUN"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +88,34 @@ def _still(jump: Rule | None, rule: Rule) -> Rule | None:
 
 def _match(rule: Rule, run: Run, *, thorough: bool) -> tuple[tuple[Miss, ...], bool | None]:
     """Whether the rule applies, and which comparisons stand against it: all of them when `thorough`, else enough."""
-    own = [token for token in rule.tokens if token.is_match and token.key not in _PARENT_KEYS and token.key != "IMPORT"]
+    compared = [token for token in rule.tokens if token.is_match]
+    own = [token for token in compared if token.key not in _PARENT_KEYS and _late(token) is None]
     misses = _misses(own, lambda token: compare_own(token, run))
-    of_parents = [token for token in rule.tokens if token.key in _PARENT_KEYS]
-    run.parent = None
-    if of_parents and (thorough or not any(miss.certain for miss in misses)):
+    of_parents = [token for token in compared if token.key in _PARENT_KEYS]
+    refused = any(miss.certain for miss in misses)
+    if of_parents and (thorough or not refused):
+        before = run.parent
         misses += _match_parents(of_parents, run)
-    # Imports come after the comparisons, and only where those hold.
-    if not any(miss.certain for miss in misses):
+        run.parent = before if refused else run.parent
+    for token in sorted((token for token in compared if _late(token) is not None), key=lambda token: _late(token) or 0):
+        # udevd stops at the first that does not hold, and so imports nothing after it.
+        if any(miss.certain for miss in misses):
+            break
         known = not misses
-        imports = [token for token in rule.tokens if token.key == "IMPORT"]
-        misses += _misses(imports, lambda token: (None, _import(token, rule, run, certain=known)))
+        misses += _misses([token], lambda token, known=known: _test(token, rule, run, certain=known))  # type: ignore[misc]
     applies = False if any(miss.certain for miss in misses) else None if misses else True
     return tuple(miss for miss in misses if miss.certain is (applies is False)), applies
+
+
+def _late(token: Token) -> int | None:
+    return _LATE_KEYS.get(token.name if token.key == "IMPORT" else token.key)
+
+
+def _test(token: Token, rule: Rule, run: Run, *, certain: bool) -> tuple[Value, bool | None]:
+    """TEST, PROGRAM, IMPORT and RESULT. What a program answers, only the host could tell."""
+    if token.key == "TEST":
+        return exists(token, run)
+    return None, _import(token, rule, run, certain=certain) if token.key == "IMPORT" else None
 
 
 def _misses(tokens: Iterable[Token], test: Callable[[Token], tuple[Value, bool | None]]) -> list[Miss]:
@@ -111,6 +133,7 @@ def _match_parents(tokens: list[Token], run: Run) -> list[Miss]:
             return []
         if best is None or _badness(misses) < _badness(best):
             best = misses
+    run.parent = None
     return [Miss(miss.token, _in_chain(miss.token, run), miss.certain) for miss in best or []]
 
 
@@ -128,21 +151,43 @@ def _import(token: Token, rule: Rule, run: Run, *, certain: bool) -> bool | None
     """Do what IMPORT does, and say whether it succeeds; None when only the host could tell."""
     event, command = run.event, token.value.split()
     found: Mapping[str, Value] | None = None
-    if token.attribute == "builtin" and command:
-        found = event.builtins.get(command[0])
-    elif token.attribute == "db":
-        found = {token.value: event.database[token.value]} if token.value in event.database else {}
-    elif token.attribute == "cmdline":
-        found = {token.value: event.parameters[token.value]} if token.value in event.parameters else {}
-    elif token.attribute in ("program", "file", "parent"):
-        run.opaque = True
+    known = True
+    match token.attribute:
+        case "builtin" | "program" if command and (token.attribute == "builtin" or command[0] in event.builtins):
+            found = event.builtins.get(command[0])
+        case "db":
+            known = event.database is not None
+            found = {token.value: None} if event.database is None else _one(event.database, token.value)
+        case "cmdline":
+            found = _one(event.parameters, token.value)
+        case "parent":
+            found = _from_parent(token.value, run)
+        case _:
+            run.opaque = True
     if found is None:
         return None
     for name, value in found.items():
         _set(run, rule, name, value if certain else None)
-    if not certain:
+    if not certain or not known:
         return None
-    return bool(found) == (token.operator != "!=")
+    succeeds = bool(found) or token.attribute == "parent"
+    return succeeds == (token.operator != "!=")
+
+
+def _one(table: Mapping[str, str], name: str) -> Mapping[str, Value]:
+    return {name: table[name]} if name in table else {}
+
+
+def _from_parent(pattern: str, run: Run) -> Mapping[str, Value]:
+    """What the device above gives: what the kernel says of it, and what rules set, which is not known here."""
+    wanted = substitute(pattern, run)
+    if wanted is None:
+        run.opaque = True
+        return {}
+    known = {name: value for name, value in run.event.of_parent.items() if matches(wanted, name)}
+    if not known:
+        run.opaque = True
+    return known
 
 
 def _set(run: Run, rule: Rule, name: str, value: Value) -> None:
@@ -153,24 +198,38 @@ def _set(run: Run, rule: Rule, name: str, value: Value) -> None:
 def _assign(
     rule: Rule, run: Run, write: Writer, programs: list[tuple[Rule, Token, Value, bool]], *, certain: bool
 ) -> None:
-    for token in rule.tokens:
-        if token.is_match:
+    """Do what the rule assigns, in udevd's order, whatever the order in the line."""
+    assigned = [(_rank(token), token) for token in rule.tokens if not token.is_match]
+    for _, token in sorted((pair for pair in assigned if pair[0] is not None), key=lambda pair: pair[0] or 0):
+        if token.key in run.finals:
             continue
+        if token.operator == ":=" and token.key in ("NAME", "RUN") and certain:
+            run.finals.add(token.key)
         value = substitute(token.value, run)
         match token.key:
             case "ENV":
                 _set(run, rule, token.attribute or "", _joined(token, run, value) if certain else None)
-            case "NAME":
+            case "NAME" if run.event.device.subsystem == "net":
                 run.name = value if certain else None
-            case "TAG" if certain:
-                (run.tags.discard if token.operator == "-=" else run.tags.add)(token.value)
+            case "TAG" if certain and value is not None:
+                _tag(token, run, value)
             case "ATTR":
-                path = substitute(token.attribute or "", run)
-                write(rule, token, run.event, path or token.attribute or "", value, certain and path is not None)
+                # Nothing is put into the name of an attribute that is written, other than of one that is compared.
+                write(rule, token, run.event, token.attribute or "", value, certain)
             case "RUN":
                 if token.operator in ("=", ":=") and certain:
                     programs.clear()
                 programs.append((rule, token, value, certain))
+
+
+def _rank(token: Token) -> int | None:
+    return _ASSIGNMENTS.get(token.name if token.name == "RUN{builtin}" else token.key)
+
+
+def _tag(token: Token, run: Run, value: str) -> None:
+    if token.operator in ("=", ":="):
+        run.tags.clear()
+    (run.tags.discard if token.operator == "-=" else run.tags.add)(value)
 
 
 def _joined(token: Token, run: Run, value: Value) -> Value:
