@@ -7,10 +7,11 @@ splits the Intel default (INTGPU_OFF); arch/x86/Kconfig and arch/arm64/Kconfig (
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from checks.bundle import Bundle
+from checks.bundle import Bundle, UnexpectedOutput
 from checks.facts import boot_sources, next_boot
 from checks.facts.boot_entry import NextBoot
 from checks.facts.boot_sources import Layer
@@ -22,6 +23,9 @@ from checks.source import File, Source
 
 __all__ = ["BootParameters", "NextBoot", "config_of", "intel_default", "parse"]
 
+_CONFIG_LINES = "CONFIG_(INTEL_IOMMU_DEFAULT_ON|IOMMU_DEFAULT_|AMD_IOMMU|CMDLINE)"
+_RUNNING_CONFIG = "/proc/config.gz"
+_MOST_CONFIG = 4 * 1024 * 1024
 _CONFIGS = ("/boot/config-*", "/usr/lib/modules/*/config")
 
 SOURCES: tuple[Source, ...] = (
@@ -29,7 +33,8 @@ SOURCES: tuple[Source, ...] = (
     File("/proc/sys/kernel/osrelease"),
     *boot_sources.SOURCES,
     *next_boot.SOURCES,
-    *(File(path, keep="CONFIG_(INTEL_IOMMU_DEFAULT_ON|IOMMU_DEFAULT_|AMD_IOMMU|CMDLINE)") for path in _CONFIGS),
+    *(File(path, keep=_CONFIG_LINES) for path in _CONFIGS),
+    File(_RUNNING_CONFIG, binary=True),
 )
 
 
@@ -57,7 +62,7 @@ def parse(bundle: Bundle) -> BootParameters:
     if command_line is None:
         raise CouldNotLook(f"{bundle.machine}: there is no /proc/cmdline, so nobody knows how this kernel was started")
     release = bundle.text("/proc/sys/kernel/osrelease")
-    configs = attempt(lambda: _configs(bundle))
+    configs = attempt(lambda: _configs(bundle, release.strip() if release else ""))
     following = attempt(lambda: next_boot.next_boot(bundle))
     found = None if isinstance(following, CouldNotLook) else following
     hints = boot_sources.hints(bundle, kernelopts=found is not None and found.kernelopts)
@@ -92,12 +97,24 @@ def config_of(boot: BootParameters, release: str | None) -> str | None:
     return known(boot.configs).get(release or "")
 
 
-def _configs(bundle: Bundle) -> dict[str, str]:
+def _configs(bundle: Bundle, running: str) -> dict[str, str]:
     texts = {path: text for pattern in _CONFIGS for path, text in bundle.texts(pattern).items()}
-    return {
+    found = {
         path.split("/config-", 1)[-1] if path.startswith("/boot/") else path.split("/")[-2]: text
         for path, text in texts.items()
     }
+    packed = None if running in found else bundle.data(_RUNNING_CONFIG)
+    return found if packed is None else {**found, running: _unpacked(packed)}
+
+
+def _unpacked(packed: bytes) -> str:
+    """The lines of a gzipped config, as far as they matter here and are no more than any kernel's."""
+    try:
+        text = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(packed, _MOST_CONFIG)
+    except zlib.error as error:
+        raise UnexpectedOutput(f"{_RUNNING_CONFIG}: not gzip ({error})") from None
+    lines = text.decode("utf-8", "replace").splitlines()
+    return "".join(f"{line}\n" for line in lines if re.search(_CONFIG_LINES, line))
 
 
 def _with_built_in(following: NextBoot, configs: Mapping[str, str] | CouldNotLook) -> NextBoot:
@@ -106,6 +123,8 @@ def _with_built_in(following: NextBoot, configs: Mapping[str, str] | CouldNotLoo
     line = re.search(r'^CONFIG_CMDLINE="(.*)"$', config, re.MULTILINE)
     if line is None or not line.group(1).strip():
         return following
+    # what is built in is a source of its own, so from now on the entry is not only what the files ask for
+    following = replace(following, from_source=False)
     built_in = split(line.group(1).replace('\\"', '"'))
     if re.search(r"^CONFIG_CMDLINE_(OVERRIDE|FORCE)=y", config, re.MULTILINE):
         return replace(following, parameters=built_in)

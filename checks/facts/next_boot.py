@@ -121,8 +121,9 @@ def _by_systemd_boot(bundle: Bundle) -> NextBoot:
     if chosen is None:
         folders = ", ".join(f"{root}/loader/entries" for root in PARTITIONS)
         raise CouldNotLook(f"{bundle.machine}: systemd-boot has no entry in {folders}, so the next boot is not known")
-    if isinstance(chosen, str):
-        raise CouldNotLook(f"{bundle.machine}: systemd-boot boots {chosen!r}, which is no Linux entry")
+    if isinstance(chosen, str) or not chosen.linux:
+        name = chosen if isinstance(chosen, str) else chosen.id
+        raise CouldNotLook(f"{bundle.machine}: systemd-boot boots {name!r}, which is no Linux entry")
     return _of_loader_entry(chosen)
 
 
@@ -133,7 +134,7 @@ def _of_loader_entry(entry: systemd_boot.LoaderEntry) -> NextBoot:
         title=entry.title or entry.id,
         release=entry.release,
         parameters=parameters,
-        from_source=True,
+        from_source=not entry.added,  # an addon is a source of its own
         recovery=is_recovery(parameters),
         loader="uki" if entry.image else "systemd-boot",
         file=entry.path,

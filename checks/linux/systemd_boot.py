@@ -23,7 +23,10 @@ _OS_LINE = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class LoaderEntry:
-    """One line of systemd-boot's menu that starts a Linux. `path`: its file. `image`: it is a unified kernel image."""
+    """One line of systemd-boot's menu. `path`: its file. `image`: it is a unified kernel image, `added`: with addons.
+
+    `linux`: it starts a Linux, and not a memory test or another system.
+    """
 
     id: str
     path: str
@@ -35,16 +38,18 @@ class LoaderEntry:
     version: str = ""
     tries_left: int | None = None
     image: bool = False
+    added: bool = False
+    linux: bool = True
 
 
 def type_1(path: str, text: str) -> LoaderEntry | None:
-    """The entry of a file below loader/entries; None for one that starts no Linux."""
+    """The entry of a file below loader/entries; None for one that starts nothing."""
     fields: dict[str, list[str]] = {}
     for line in text.splitlines():
         words = line.strip().split(None, 1)
         if words and not words[0].startswith("#"):
             fields.setdefault(words[0], []).append(words[1] if len(words) > 1 else "")
-    if not fields.keys() & {"linux", "uki"}:
+    if not fields.keys() & {"linux", "uki", "efi"}:
         return None
     version = _first(fields, "version")
     return _counted(
@@ -57,13 +62,14 @@ def type_1(path: str, text: str) -> LoaderEntry | None:
             sort_key=_first(fields, "sort-key"),
             machine_id=_first(fields, "machine-id"),
             version=version,
+            linux=bool(fields.keys() & {"linux", "uki"}),
         )
     )
 
 
 def type_2(path: str, uki: Uki, addons: Iterable[str] = ()) -> LoaderEntry:
     """The entry of a unified kernel image; the command lines of its addons follow its own."""
-    system = os_fields(uki.os_release or "")
+    system, lines = os_fields(uki.os_release or ""), tuple(addons)
     versions = ("IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID")
     return _counted(
         LoaderEntry(
@@ -71,10 +77,11 @@ def type_2(path: str, uki: Uki, addons: Iterable[str] = ()) -> LoaderEntry:
             path=path,
             title=system.get("PRETTY_NAME", ""),
             release=uki.release or None,
-            parameters=" ".join([uki.command_line or "", *addons]).strip(),
+            parameters=" ".join([uki.command_line or "", *lines]).strip(),
             sort_key=system.get("IMAGE_ID") or system.get("ID", ""),
             version=next((system[name] for name in versions if system.get(name)), ""),
             image=True,
+            added=bool(lines),
         )
     )
 

@@ -7,8 +7,11 @@ systemd's kernel-install(8), loader.conf(5), ukify(1); Pop!_OS' kernelstub; the 
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
+from checks import test_boot_parameters as statements
 from checks.bundle import Bundle
 from checks.facts import boot_parameters
 from checks.outcome import CouldNotLook
@@ -168,6 +171,16 @@ def test_what_the_kernel_has_built_in_counts(config, expected):
     assert entry(look(files))[1].replace(f"root=UUID={UUID} ro ", "") == expected
 
 
+def test_the_running_kernels_config_may_be_found_in_proc():
+    line = "CONFIG_X=y\nCONFIG_INTEL_IOMMU_DEFAULT_ON=y\n"
+    boot = look({"/proc/config.gz": gzip.compress(line.encode())})
+    assert boot.configs == {"6.12.0": "CONFIG_INTEL_IOMMU_DEFAULT_ON=y\n"}
+    assert boot_parameters.intel_default(boot, "6.12.0") is True
+    assert boot_parameters.intel_default(boot, "6.1.0") is None
+    assert isinstance(look({"/proc/config.gz": b"no gzip"}).configs, CouldNotLook)
+    assert look({"/proc/config.gz": gzip.compress(bytes(1 << 26))}).configs == {"6.12.0": ""}
+
+
 TOKEN = "4a5b6c7d8e9f"
 SDBOOT = loader(LoaderInfo="systemd-boot 257.8-1~deb13u1")
 
@@ -229,6 +242,14 @@ def test_systemd_boot_without_entries_or_with_another_system_is_not_known():
         entry(look(SDBOOT, denied=["/boot/efi"]))
 
 
+def test_systemd_boot_knows_entries_that_are_no_linux():
+    memtest = {"/boot/efi/loader/entries/memtest.conf": "title m\nsort-key a\nefi /memtest.efi\noptions x\n"}
+    with pytest.raises(CouldNotLook, match=r"'memtest\.conf', which is no Linux entry"):
+        entry(look(sdboot(v6_12_3="new") | SDBOOT | memtest))
+    wish = loader(LoaderEntryDefault=f"{TOKEN}-*")
+    assert entry(look(sdboot(v6_12_3="new") | SDBOOT | memtest | wish))[1].endswith("new")
+
+
 def test_a_grub_that_is_left_over_beside_systemd_boot_is_told_by_who_booted():
     files = sdboot(v6_12_3="new") | {"/boot/grub/grub.cfg": grub_cfg("quiet")}
     assert entry(look(files))[1].endswith("quiet")
@@ -277,7 +298,10 @@ def test_a_unified_kernel_images_addons_and_first_profile_count():
         f"{IMAGE}.extra.d/dma.addon.efi": addon,
         "/boot/efi/loader/addons/a.addon.efi": uki([(".cmdline", "a=1")]),
     }
-    assert entry(look(files))[1] == "root=UUID=1 ro intel_iommu=on iommu=pt a=1"
+    boot = look(files | {"/etc/kernel/cmdline": "root=UUID=1 ro intel_iommu=on\n"})
+    assert entry(boot)[1] == "root=UUID=1 ro intel_iommu=on iommu=pt a=1"
+    assert not boot.next_boot.from_source
+    statements.test_boot_entry_has_the_configured_parameters("host", boot)
 
 
 @pytest.mark.parametrize(
