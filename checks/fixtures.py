@@ -9,9 +9,9 @@ import pytest
 from checks.bundle import Bundle
 from checks.facts import bonds as bonds_facts
 from checks.facts import boot_parameters as boot_parameters_facts
+from checks.facts import host_validation, libvirt, managed_nics, nics, pci, udev
 from checks.facts import iommu as iommu_facts
 from checks.facts import kernel_log as kernel_log_facts
-from checks.facts import libvirt, managed_nics, nics, pci, udev
 from checks.facts import libvirt_start as libvirt_start_facts
 from checks.facts import networks as networks_facts
 from checks.facts import persistence as persistence_facts
@@ -212,6 +212,12 @@ def networks(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[N
 def libvirt_start(machines: Machines, host_name: str, host_bundle: Bundle) -> LibvirtStart:  # noqa: ARG001
     """What the host's libvirt starts after."""
     return machines.fact(("host", host_name), libvirt_start_facts.parse)
+
+
+@pytest.fixture
+def libvirt_says(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[str, ...]:  # noqa: ARG001
+    """What libvirt's own check of the host does not pass: evidence, and often wrong."""
+    return machines.fact(("host", host_name), host_validation.parse)
 
 
 @pytest.fixture

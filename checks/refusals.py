@@ -41,12 +41,13 @@ class ReadFailed(CouldNotLook):
 
 
 class CommandFailed(CouldNotLook):
-    """The command ended with `rc`; `stderr` is the first line it complained with."""
+    """The command ended with `rc`; `stderr` is the first line it complained with, `stdout` what it printed."""
 
-    def __init__(self, message: str, rc: int, stderr: str) -> None:
+    def __init__(self, message: str, rc: int, stderr: str, stdout: bytes = b"") -> None:
         super().__init__(message)
         self.rc = rc
         self.stderr = stderr
+        self.stdout = stdout
 
 
 class UnexpectedOutput(CouldNotLook):
@@ -57,7 +58,7 @@ def refuse(machine: str, name: str, reading: Reading) -> NoReturn:
     """Raise the error of a reading that is none."""
     text = sentence(machine, name, reading)
     if reading.status == "failed" and reading.rc:
-        raise CommandFailed(text, reading.rc, reading.detail)
+        raise CommandFailed(text, reading.rc, reading.detail, reading.data)
     errors: dict[str, type[CouldNotLook]] = {"denied": Denied, "timed out": TimedOut, "truncated": Truncated}
     raise errors.get(reading.status, ReadFailed)(text)
 

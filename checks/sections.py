@@ -225,4 +225,4 @@ def _reading(data: bytes, complaints: str, rc: int, *, is_command: bool) -> Read
     if rc == 127:
         return Reading("missing")
     status = status_of(complaints)
-    return Reading(status if status == "denied" else "failed", detail=first, rc=rc)
+    return Reading(status if status == "denied" else "failed", data, detail=first, rc=rc)

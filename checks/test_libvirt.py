@@ -6,7 +6,7 @@ Read from /etc/libvirt/qemu, /run/libvirt/qemu (or `virsh dumpxml`), sysfs and `
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -22,12 +22,20 @@ from inventory import model
 _NO_MAC = "00:00:00:00:00:00"
 
 
-def test_every_handed_out_device_is_a_vf(host_name: str, domains: tuple[Domain, ...], pfs: tuple[Pf, ...]) -> None:
+def test_every_handed_out_device_is_a_vf(
+    host_name: str,
+    domains: tuple[Domain, ...],
+    pfs: tuple[Pf, ...],
+    libvirt_says: tuple[str, ...],
+    note: Callable[[str], None],
+) -> None:
     """Every device that a domain takes by <interface type='hostdev'> is a VF of this host.
 
     Why: a domain whose VF is not there does not start, and one that takes the PF itself takes the port from all others.
     Fix: put the address of a VF into <source> (`ls -l /sys/bus/pci/devices/*/virtfn*`), slot and function in hex.
     """
+    for line in libvirt_says:
+        note(f"virt-host-validate, which this statement does not go by: {line}")
     skip_without(domains)
     physical = {pf.address: pf for pf in pfs}
     wrong = []

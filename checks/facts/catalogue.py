@@ -8,6 +8,7 @@ from checks.facts import (
     bonds,
     boot_parameters,
     firmware,
+    host_validation,
     iommu,
     kernel_log,
     libvirt,
@@ -40,6 +41,7 @@ HOST_SOURCES = _joined(
     networks.SOURCES,
     libvirt_start.SOURCES,
     managed_nics.SOURCES,
+    host_validation.SOURCES,
     nics.SOURCES,
     bonds.SOURCES,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.bundle import Bundle, UnexpectedOutput
-from checks.facts import libvirt_start, managed_nics, networks
+from checks.facts import host_validation, libvirt_start, managed_nics, networks
 from checks.linux.network_xml import KEEP
 from checks.outcome import CouldNotLook
 from tests.checks.domain_samples import PFS, VF_1
@@ -196,3 +197,43 @@ def test_only_enabled_units_that_write_a_number_make_vfs():
 
 def test_a_host_without_systemd_orders_nothing():
     assert libvirt_start.parse(Bundle.of("kvm-1")) == libvirt_start.LibvirtStart({}, ())
+
+
+# Printed by libvirt 11.3.0 on the lab's kvm-1, shortened: an AMD CPU above an Intel IOMMU, which works.
+VALIDATED = """  QEMU: Checking if device '/dev/kvm' exists                                 : PASS
+  QEMU: Checking for cgroup 'devices' controller support                     : PASS
+  QEMU: Checking for device assignment IOMMU support                         : WARN (No ACPI IVRS table found, IOMMU \
+either disabled in BIOS or not supported by this hardware platform)
+  QEMU: Checking for secure guest support                                    : WARN (Unknown if this platform \
+has Secure Guest support)
+"""
+
+
+def validated(answer):
+    return host_validation.parse(Bundle.of("kvm-1", commands={"virt-host-validate qemu": answer}))
+
+
+def test_what_libvirt_does_not_pass():
+    iommu, secure = validated(VALIDATED)
+    assert iommu.startswith("Checking for device assignment IOMMU support: WARN (No ACPI IVRS table found")
+    assert secure.startswith("Checking for secure guest support: WARN")
+    assert host_validation.parse(Bundle.of("kvm-1")) == ()
+
+
+def test_what_it_printed_is_kept_when_it_ends_with_an_error(tmp_path):
+    failed = VALIDATED.replace(": PASS", ": FAIL", 1)
+    raw = gzip.decompress(Bundle.of("kvm-1", commands={"virt-host-validate qemu": failed}).packed())
+    (tmp_path / "x.vfb").write_bytes(raw.replace(b"\nrc 0", b"\nrc 1"))
+    assert host_validation.parse(Bundle.load(tmp_path / "x.vfb"))[0] == "Checking if device '/dev/kvm' exists: FAIL"
+
+
+def test_libvirts_own_check_stands_in_nobodys_way():
+    denied = Bundle.of("kvm-1", denied=("virt-host-validate qemu",))
+    [said] = host_validation.parse(denied)
+    assert "not allowed to read 'virt-host-validate qemu'" in said
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_output_of_virt_host_validate_gives_lines(text):
+    assert isinstance(validated(text), tuple)
