@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import session, state, topology
+from lab import hook, session, state, topology
 from lab.build_machine import CannotBuild
 from lab.coming_up import LabError
 from lab.control import AskedWrongly, ControlError, ask
@@ -72,7 +72,20 @@ def parser() -> Parser:
     how.add_argument("--off", action="store_true", help="mend it now")
     fault.add_argument("--name", type=_name, help="which lab; needed only when several are up")
     fault.set_defaults(act=_fault)
+    _add_hook(verbs.add_parser)
     return top
+
+
+def _add_hook(add: Callable[..., Any]) -> None:
+    words = add(
+        "hook",
+        help="what an inventory's switch_hook calls",
+        description="port-down or wire-cut GUEST NIC SECONDS: break the wire behind a guest's NIC; it mends itself "
+        f"after that time. mend FAULT GUEST NIC: mend it now. Exit status {hook.NOT_HERE}: not possible in this lab.",
+    )
+    words.add_argument("words", nargs=4, metavar="WORD")
+    words.add_argument("--name", type=_name, help="which lab; needed only when several are up")
+    words.set_defaults(act=_hook)
 
 
 def _add_up_and_run(add: Callable[..., Any]) -> None:
@@ -224,6 +237,32 @@ def _fault(given: argparse.Namespace) -> int:
     on = lab.status()["faults"]
     print("faults: " + (", ".join(on) if on else "none"))
     return 0
+
+
+def _hook(given: argparse.Namespace) -> int:
+    mend = given.words[0] == "mend"
+    fault, guest, nic = given.words[1:] if mend else given.words[:3]
+    if fault not in hook.FAULTS:
+        raise AskedWrongly(f"there is no fault '{fault}'; there is {', '.join(hook.FAULTS)}")
+    for_s = None if mend else _hook_seconds(given.words[3])
+    lab = session.attach(given.name or _only_lab())
+    try:
+        wire = hook.target(topology.load(lab.status()["topology"]), fault, guest, nic)
+    except hook.NoSuchWire as problem:
+        print(problem, file=sys.stderr)
+        return hook.NOT_HERE
+    if mend:
+        lab.mend(fault, wire)
+    else:
+        lab.fault(fault, wire, for_s=for_s)
+    return 0
+
+
+def _hook_seconds(text: str) -> float:
+    try:
+        return _seconds(text)
+    except (ValueError, argparse.ArgumentTypeError):
+        raise AskedWrongly(f"'{text}' is no number of seconds") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

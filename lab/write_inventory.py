@@ -13,6 +13,7 @@ from inventory.model import Inventory
 from lab.state import State
 from lab.topology import Topology
 
+DOOR = Path(__file__).resolve().parent.parent / "vfproof"
 _HEADER = """\
 # Written by the lab '{name}' (topology {topology}); it is valid as long as that lab is up.
 """
@@ -33,6 +34,7 @@ def inventory_of(topology: Topology, state: State, *, cell_pid: int, user_namesp
                 machine["namespace"] = str(namespace_path(cell_pid, machine["namespace"]))
                 if user_namespace:
                     machine["user_namespace"] = f"/proc/{cell_pid}/ns/user"
+    data["switch_hook"] = [str(DOOR), "lab", "hook", "--name", state.name]
     Inventory.model_validate(data)
     return data
 
