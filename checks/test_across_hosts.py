@@ -13,6 +13,8 @@ from checks.hosts_together import AllHosts, Owner, shared_macs
 from checks.outcome import CouldNotLook, advise
 from inventory.model import Host
 
+_SHOWN = 12
+
 
 def test_no_mac_is_on_another_host_too(host_name: str, all_hosts: AllHosts) -> None:
     """No MAC of the host's PFs, VFs and guests is on another host of this run as well.
@@ -32,9 +34,9 @@ def test_no_mac_is_on_another_host_too(host_name: str, all_hosts: AllHosts) -> N
         asleep = all(one.asleep for one in here) or all(one.asleep for one in elsewhere)
         (later if asleep else wrong).append(text)
     read = "read from ip -d -j link show, /sys/class/net/*/address and libvirt's domains"
-    assert not wrong, f"{host_name}: {'; '.join(wrong)} ({read})"
-    for text in later:
-        advise(f"{host_name}: {text}: they collide once both are started")
+    assert not wrong, f"{host_name}: {_bounded(wrong)} ({read})"
+    if later:
+        advise(f"{host_name}: {_bounded(later)}: they collide once both are started")
     if isinstance(own.domains, str):
         raise CouldNotLook(f"{host_name}: the MACs of its guests are not known: {own.domains}")
     blind = [f"the guests of {view.name}" for view in all_hosts.seen.values() if isinstance(view.domains, str)]
@@ -50,7 +52,7 @@ def test_vf_settings_are_alike_in_the_group(host_name: str, wanted_host: Host, a
     """
     own, unseen = _in_company(host_name, wanted_host, all_hosts)
     wrong = [one.text for one in all_hosts.apart.get(host_name, ()) if one.topic == "setting"]
-    assert not wrong, f"{host_name}: {'; '.join(wrong)} (read from ip -d -j link show)"
+    assert not wrong, f"{host_name}: {_bounded(wrong)} (read from ip -d -j link show)"
     unknown = [f"{name} ({why})" for name, pf in _wanted_pfs(own) if (why := _why_unknown(pf))]
     if unknown:
         raise CouldNotLook(f"{host_name}: cannot be compared: {', '.join(unknown)}")
@@ -104,6 +106,11 @@ def _why_unknown(pf: Pf | None) -> str | None:
 def _say_what_is_missing(host_name: str, names: list[str]) -> None:
     if names:
         advise(f"{host_name}: the comparison is incomplete, as these could not be seen: {', '.join(names)}")
+
+
+def _bounded(texts: list[str]) -> str:
+    more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more
 
 
 def _here(owners: Iterable[Owner]) -> str:

@@ -13,7 +13,7 @@ from checks.linux.pci_address import PciAddress, vf_address
 from checks.outcome import CouldNotLook, advise
 from checks.paired_pfs import PairedPf, demand_presence, paired_pfs
 from checks.sriov_limits import whose_limit, why_no_capability, why_not_as_many
-from checks.vf_settings import because, every_vf, label, settings, stated
+from checks.vf_settings import Setting, because, every_vf, label, settings, stated
 from inventory import model
 from inventory.model import Host
 
@@ -169,7 +169,7 @@ def test_vf_settings_are_as_wanted(
     if not found:
         pytest.skip("the inventory states no settings of single VFs")
     wrong = [one for one in found if one.found not in (None, one.wanted)]
-    said = dict.fromkeys(kernel_log.why(one.pf.found, "setting") for one in wrong if one.pf.found)
+    said = dict.fromkeys(_why_refused(one, kernel_log) for one in wrong)
     text = "; ".join(str(one) for one in wrong)
     assert not wrong, f"{host_name}: {text} (read from ip -d -j link show){''.join(said)}"
     unknown = [
@@ -246,6 +246,12 @@ def _shared_macs(pfs: Iterable[Pf]) -> dict[str, list[str]]:
             if vf.admin_mac and vf.admin_mac != _NO_MAC:
                 vfs[vf.admin_mac].append(f"{name} VF {vf.index}")
     return {mac: labels + ports[mac] for mac, labels in vfs.items() if len(labels) > 1 or ports[mac]}
+
+
+def _why_refused(one: Setting, log: KernelLog) -> str:
+    if one.pf.found is None:
+        return ""
+    return log.why(one.pf.found, "setting", "mac") if one.name == "mac" else log.why(one.pf.found, "setting")
 
 
 def _not_found(p: PairedPf, pfs: Iterable[Pf]) -> str:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Topic = Literal["number", "capability", "driver", "setting", "address", "traffic"]
+Topic = Literal["number", "driver", "setting", "mac", "name", "traffic"]
 Weight = Literal["fault", "advice", "evidence"]
 
 
@@ -137,7 +137,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "PF still in reset state|PF still resetting",  # igbvf, ixgbevf
-        "setting",
+        "mac",
         "evidence",
         "the VF's driver started while the PF was down, and chose a random MAC",
         "bring the PF up before its VFs are bound, or set an administrative MAC",
@@ -151,14 +151,14 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "attempt(ed|ing) to override administratively set MAC",  # igb, ixgbe, i40e, ice
-        "setting",
+        "mac",
         "evidence",
         "a guest tried to change the MAC that the host set, and was refused",
         _GUEST_MAC,
     ),
     Cause(
         "more (MAC|VLAN) addresses, .*VF.* is not trusted|VF.* is not trusted, .*more VLAN addresses",  # i40e, ice
-        "setting",
+        "mac",
         "advice",
         "an untrusted VF has used up its filters; what the guest adds now is lost, IPv6 multicast among it",
         "set trust on for that VF, or give the guest fewer addresses",
@@ -228,7 +228,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "Failed to rename network interface|error changing net interface name",
-        "address",
+        "name",
         "advice",
         "an interface kept another name, as its own was taken",
         "look for two .link files, rules or ifcfg files that give one name to two interfaces",

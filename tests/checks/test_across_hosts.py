@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +22,10 @@ from checks.linux.domain_xml import Definition, Interface
 from checks.linux.nic_names import Layout
 from checks.outcome import CouldNotLook, collected_advice
 from inventory.model import Host
-from tests.checks.test_vfs import MACS, found, vf_info
+from tests.checks.test_vfs import MACS, found, host_files, host_links, vf_info
 
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).parents[2]
 SYSTEM = System("kvm", "Debian 13", "6.12.117", "257", "11.3.0", "10.0.2", None, None, "SeaBIOS", None)
 IGB = Firmware("igb", "6.12.117", "2.1.0")
 
@@ -210,8 +215,39 @@ def test_a_host_that_cannot_be_seen_takes_no_other_with_it():
     assert hosts.seen["kvm-3"].domains == "kvm-3: denied"
 
 
-def test_a_thousand_hosts_are_compared_in_a_moment():
-    views = [one(f"kvm-{index}", index % 256) for index in range(1000)]
-    views = [replace(view, pfs=tuple(replace(pf, mac=None, vfs=()) for pf in view.pfs)) for view in views]
-    hosts = together(*views)
-    assert hosts.apart == {} and hosts.shared == {}
+def test_a_thousand_hosts_of_64_vfs_are_compared_in_a_moment():
+    (pf,) = view("kvm").pfs
+    vfs = tuple(replace(pf.vfs[0], index=index, admin_mac=None) for index in range(64))
+    views = [replace(view("kvm"), name=f"kvm-{n}", pfs=(replace(pf, mac=None, vfs=vfs),)) for n in range(999)]
+    begun = time.process_time()
+    hosts = together(*views, view("odd", (), kernel="5.10"))
+    assert set(hosts.apart) == {"odd"} and hosts.shared == {}
+    assert time.process_time() - begun < 10
+
+
+TWO_HOSTS = """
+hosts:
+  kvm-1: {connect: "ssh://kvm-1", group: blue, pfs: {enp1s0: {vfs: 2}}}
+  kvm-2: {connect: "ssh://kvm-2", group: blue, pfs: {enp1s0: {vfs: 2}}}
+  kvm-3: {connect: "ssh://kvm-3", group: blue, pfs: {enp1s0: {vfs: 2}}}
+"""
+
+
+def test_rows_of_a_run_name_both_ends_and_whoever_is_missing(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makeini("[pytest]\naddopts = -p no:testinfra -p no:pytest11.testinfra -p no:cacheprovider -W error\n")
+    pytester.makefile(".yaml", inventory=TWO_HOSTS)
+    (pytester.path / "b").mkdir()
+    infos = json.dumps([{"ifname": "enp1s0", "vfinfo_list": [vf_info(0), vf_info(1)]}])
+    for name, kernel in (("kvm-1", "6.12.117"), ("kvm-2", "6.1.0")):
+        files = host_files() | {"/proc/sys/kernel/osrelease": f"{kernel}\n"}
+        commands = {"ip -d -j link show": infos}
+        Bundle.of(name, files=files, links=host_links(), commands=commands).save(pytester.path / f"b/{name}.vfb.gz")
+    plugins = ["-p", "checks.plugin", "-p", "reports.plugin", "--run-folder", "run"]
+    where = ["--inventory", "inventory.yaml", "--bundles", "b", str(ROOT / "checks/test_across_hosts.py")]
+    result = pytester.runpytest_inprocess(*plugins, *where)
+    result.assert_outcomes(passed=2, failed=4, errors=3)
+    said = result.stdout.str()
+    assert f"kvm-1: 52:54:00:00:00:01 is that of enp1s0 and of enp1s0 on kvm-2; {MACS[0]} is that of" in said
+    assert "kvm-2: the kernel is 6.1.0 here, 6.12.117 on kvm-1" in said
+    assert "kvm-1: the comparison is incomplete, as these could not be seen: kvm-3" in said

@@ -306,6 +306,18 @@ def test_vf_settings_are_as_wanted__broken_with_the_reason_from_the_log():
         statements.test_vf_settings_are_as_wanted("host", wanted(vf={0: {"vlan": 7}}), found(), log)
 
 
+def test_vf_settings_are_as_wanted__broken_with_what_was_said_of_that_setting_only():
+    # kvm-1, after a boot in which all went well
+    log = boot_log(
+        "[   67.268471] kernel: igb 0000:01:00.0: VF 0 attempted to override administratively set MAC address"
+    )
+    with pytest.raises(AssertionError, match=r"mac is .* the log says 'igb .*a guest tried to change the MAC"):
+        statements.test_vf_settings_are_as_wanted("host", wanted(vf={0: {"mac": MACS[1]}}), found(), log)
+    with pytest.raises(AssertionError) as broken:
+        statements.test_vf_settings_are_as_wanted("host", wanted(vf={0: {"vlan": 7}}), found(), log)
+    assert "the log says" not in str(broken.value)
+
+
 def test_vf_settings_are_as_wanted__holds_with_rates_of_old_and_new_iproute2():
     rates = {"max_tx_rate_mbps": 1000, "min_tx_rate_mbps": 0}
     now = found(infos=[vf_info(0, rate={"max_tx": 1000, "min_tx": 0}), vf_info(1)])
