@@ -102,6 +102,13 @@ def unequal_vlans(bond: Bond, behind: Behind) -> Iterator[Finding]:
         yield Finding(f"{bond.name}: {_each(priorities, 'priority')}", broken=False)
 
 
+def unequal_mtus(bond: Bond) -> Iterator[Finding]:
+    """Slaves whose MTU is not the bond's."""
+    for slave in bond.slaves:
+        if slave.mtu != bond.mtu:
+            yield Finding(f"{bond.name} has MTU {bond.mtu}, its slave {slave.nic} {slave.mtu}")
+
+
 def primary_out(bond: Bond, wanted: model.Bond | None) -> Iterator[Finding]:
     """A primary slave that does not have its place, or takes it back at once."""
     primary = next((slave for slave in bond.slaves if slave.nic == bond.primary), None)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from checks.facts.bonds import Bond
+from checks.facts.known import known
+from checks.facts.nics import Nic
 from checks.outcome import CouldNotLook
 from inventory import model
 
@@ -47,6 +49,31 @@ def missing_slaves(bond: Bond, wanted: model.Bond, reasons: dict[str, str]) -> l
     slaves = {slave.nic for slave in bond.slaves}
     missing = [f"slave {name} is missing: {reasons[name]}" for name in wanted.slaves if name not in slaves]
     return missing + [f"{name} is a slave, but not a wanted one" for name in sorted(slaves - set(wanted.slaves))]
+
+
+def missing_addresses(bond: Bond, wanted: model.Bond, own: Nic | None) -> Iterator[str]:
+    """Every wanted address that the bond or a VLAN interface over it lacks, or cannot use. `own`: the bond's interface.
+
+    Raises the reason for which addresses, or VLAN interfaces, are not known.
+    """
+    yield from _missing(own, wanted.addresses)
+    if wanted.vlans:
+        vlans = {vlan.vlan_id: vlan for vlan in known(bond.vlans)}
+        yield from (f"{bond.name} has no VLAN interface {tag}" for tag in wanted.vlans if tag not in vlans)
+        for tag, addresses in wanted.vlans.items():
+            yield from _missing(vlans.get(tag), addresses)
+
+
+def _missing(nic: Nic | None, wanted: tuple[object, ...]) -> Iterator[str]:
+    if nic is None or not wanted:
+        return
+    found = {str(address.interface): address for address in known(nic.addresses)}
+    shown = ", ".join(found) or "none"
+    for one in map(str, wanted):
+        if one not in found:
+            yield f"{nic.name} lacks {one} (has {shown})"
+        elif not found[one].usable:
+            yield f"{nic.name} cannot use {one}: IPv6 duplicate detection has not cleared it"
 
 
 def _different_delay(option: str, found: int | None, wanted: int | None, miimon: int) -> Iterator[str]:

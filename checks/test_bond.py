@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import pytest
 
+from checks import bond_rules
+from checks.bond_rules import told
 from checks.facts.bonds import Bond
-from checks.facts.known import known
 from checks.facts.nics import Nic
 from checks.handed_vfs import is_vf
-from checks.judged_bonds import as_wanted, different_options, judged
+from checks.judged_bonds import as_wanted, different_options, judged, missing_addresses
 from checks.linux.bonding import refused_mac
 from inventory import model
 
@@ -91,14 +92,9 @@ def test_every_bond_has_its_addresses(
     Fix: correct the guest's network configuration; an address that is not usable is held by another machine too.
     """
     nics = {nic.name: nic for nic in guest_nics}
-    wrong = []
+    wrong: list[str] = []
     for bond, wanted in as_wanted(guest_name, wanted_guest, guest_bonds):
-        wrong += _missing_addresses(nics.get(bond.name), wanted.addresses)
-        if wanted.vlans:
-            vlans = {vlan.vlan_id: vlan for vlan in known(bond.vlans)}
-            wrong += [f"{bond.name} has no VLAN interface {tag}" for tag in wanted.vlans if tag not in vlans]
-            for tag, addresses in wanted.vlans.items():
-                wrong += _missing_addresses(vlans.get(tag), addresses)
+        wrong += missing_addresses(bond, wanted, nics.get(bond.name))
     assert not wrong, f"{guest_name}: {'; '.join(wrong)} ('ip -j addr show')"
 
 
@@ -110,12 +106,8 @@ def test_slaves_of_a_bond_have_its_mtu(
     Why: large packets vanish after a failover to a slave with a smaller MTU, while ping still works.
     Fix: set the MTU on the bond, which passes it on; a VF takes no MTU above that of its PF.
     """
-    wrong = [
-        f"{bond.name} has MTU {bond.mtu}, its slave {slave.nic} {slave.mtu}"
-        for bond in judged(guest_name, wanted_guest, guest_bonds)
-        for slave in bond.slaves
-        if slave.mtu != bond.mtu
-    ]
+    bonds = judged(guest_name, wanted_guest, guest_bonds)
+    wrong = told(guest_name, (one for bond in bonds for one in bond_rules.unequal_mtus(bond)))
     assert not wrong, f"{guest_name}: {'; '.join(wrong)} (/sys/class/net/*/mtu)"
 
 
@@ -127,13 +119,3 @@ def _why_missing(nic: Nic | None, name: str, bond: Bond) -> str:
     if bond.mode == "active-backup" and bond.fail_over_mac != "active" and is_vf(name, nic.driver, {}):
         return f"slave {name} is missing: {refused_mac(bond.fail_over_mac)}"
     return f"slave {name} is missing: the interface is there, but in no bond"
-
-
-def _missing_addresses(nic: Nic | None, wanted: tuple[object, ...]) -> list[str]:
-    if nic is None or not wanted:
-        return []
-    found = {str(address.interface): address for address in known(nic.addresses)}
-    shown = ", ".join(found) or "none"
-    missing = [f"{nic.name} lacks {one} (has {shown})" for one in wanted if str(one) not in found]
-    unusable = [str(one) for one in wanted if str(one) in found and not found[str(one)].usable]
-    return missing + [f"{nic.name} cannot use {one}: IPv6 duplicate detection has not cleared it" for one in unusable]

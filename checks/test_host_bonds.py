@@ -16,7 +16,7 @@ from checks.facts.libvirt import Domain
 from checks.facts.nics import Nic
 from checks.facts.pci import Pf
 from checks.handed_vfs import LocatedVf, locate
-from checks.judged_bonds import different_options, judged, missing_slaves
+from checks.judged_bonds import different_options, judged, missing_addresses, missing_slaves
 from checks.outcome import advise
 from inventory import model
 
@@ -27,7 +27,7 @@ _AGGREGATING = frozenset({"mlx5_core", "ice", "bnxt_en", "nfp"})
 def test_host_bonds_are_as_wanted(
     host_name: str, wanted_host: model.Host, host_bonds: tuple[Bond, ...], host_nics: tuple[Nic, ...]
 ) -> None:
-    """Every bond that the inventory wants on the host is there, with its mode, slaves and options.
+    """Every bond that the inventory wants on the host is there, with its mode, slaves, options and addresses.
 
     Why: a bond with one slave or in another mode passes traffic like any other, until a link goes.
     Fix: correct the host's network configuration; delays are kept as multiples of miimon, so set miimon first.
@@ -59,10 +59,10 @@ def test_host_bonds_have_link(host_name: str, wanted_host: model.Host, host_bond
 def test_host_bonds_would_fail_over(
     host_name: str, wanted_host: model.Host, host_bonds: tuple[Bond, ...], pfs: tuple[Pf, ...]
 ) -> None:
-    """Every bond of the host notices a dead link, may switch, and is heard when it does.
+    """Every bond of the host notices a dead link, may switch to equal slaves, and is heard when it does.
 
     Why: without a monitor a bond never fails over; VFs below it keep MACs that the bond would write; and neighbours
-    send to the old place until they are told of the new one.
+    send to the old place until they are told of the new one. A slave with a smaller MTU loses large packets.
     Fix: miimon=100, fail_over_mac=active over VFs, num_grat_arp=3 with peer_notif_delay of twice miimon; VFs with link
     state auto.
     """
@@ -71,6 +71,7 @@ def test_host_bonds_would_fail_over(
         behind, wanted = _vfs_below(bond, pfs), wanted_host.bonds.get(bond.name)
         for rule in (bond_rules.watches, bond_rules.writes_macs, bond_rules.forced_links):
             wrong += told(host_name, rule(bond, behind))
+        wrong += told(host_name, bond_rules.unequal_mtus(bond))
         wrong += told(host_name, bond_rules.is_heard(bond, wanted))
         wrong += told(host_name, bond_rules.primary_out(bond, wanted))
     assert not wrong, f"{host_name}: {'; '.join(wrong)} (/sys/class/net/<bond>/bonding)"
@@ -140,6 +141,7 @@ def _differences(bond: Bond, wanted: model.Bond, nics: Mapping[str, Nic]) -> Ite
         yield f"mode is {bond.mode}, wanted {wanted.mode}"
     yield from missing_slaves(bond, wanted, {name: _why_missing(nics.get(name)) for name in wanted.slaves})
     yield from different_options(bond, wanted)
+    yield from missing_addresses(bond, wanted, nics.get(bond.name))
 
 
 def _why_missing(nic: Nic | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_interface
 from typing import Any
 
 import pytest
@@ -108,6 +109,19 @@ def test_host_bonds_are_as_wanted__holds_with_everything_named():
 def test_host_bonds_are_as_wanted__broken_by_each_difference(found, options, message):
     with pytest.raises(AssertionError, match=message):
         as_wanted(on_host(found, **options))
+
+
+def test_host_bonds_are_as_wanted__broken_without_its_address_or_vlan():
+    with pytest.raises(AssertionError, match=r"bond0 lacks 10\.0\.0\.1/24 \(has 10\.77\.0\.21/24, fd77::21/64\)"):
+        as_wanted(on_host(), wanting(addresses=(ip_interface("10.0.0.1/24"),)))
+    with pytest.raises(AssertionError, match="bond0 has no VLAN interface 77"):
+        as_wanted(on_host(), wanting(vlans={77: ()}))
+    as_wanted(on_host(), wanting(addresses=(ip_interface("10.77.0.21/24"),)))
+
+
+def test_host_bonds_would_fail_over__broken_by_a_slave_with_another_mtu():
+    with pytest.raises(AssertionError, match="bond0 has MTU 1500, its slave enp2s0f0 9000"):
+        fail_over(on_host(changed(OVER_PFS, "enp2s0f0", mtu=9000)))
 
 
 def test_host_bonds_have_link__broken_when_one_slave_is_down():
