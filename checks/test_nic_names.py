@@ -5,15 +5,22 @@ Read from /sys/class/net and /run/udev/data of the guest, and from the domain's 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from checks.bundle import Bundle
+from checks.facts import nic_naming
 from checks.facts.libvirt import Domain
+from checks.facts.nic_naming import Naming
 from checks.facts.nics import Nic
 from checks.handed_vfs import VF_DRIVERS
 from checks.linux.domain_xml import Definition, Interface
-from checks.linux.nic_names import Confidence, Prediction, predict, same_name, scheme_number
+from checks.linux.naming_scheme import scheme_of
+from checks.linux.nic_names import Confidence, Prediction, predict, same_name
+from checks.machines import Machines
+from checks.name_clashes import after_an_upgrade, shared, wishes
 from checks.outcome import CouldNotLook, advise
 from inventory import model
 
@@ -21,7 +28,13 @@ _PF_AND_VF_DRIVERS = frozenset({"mlx4_core", "mlx5_core", "bnxt_en", "nfp", "qed
 _NEVER_A_VF = frozenset(
     {"virtio_net", "e1000", "e1000e", "rtl8139", "8139cp", "vmxnet3", "igb", "ixgbe", "i40e", "ice"}
 )
-_NEWEST_SCHEME = "v257"
+_PIN = "pin the names with <acpi index='N'/> in the domain's XML"
+
+
+@pytest.fixture
+def guest_naming(machines: Machines, guest_name: str, guest_bundle: Bundle) -> Naming:  # noqa: ARG001
+    """What decides over the names of the guest's NICs, as the guest shows it."""
+    return machines.fact(("guest", guest_name), nic_naming.parse)
 
 
 def test_every_wanted_nic_is_there(guest_name: str, wanted_guest: model.Guest, guest_nics: tuple[Nic, ...]) -> None:
@@ -44,34 +57,89 @@ def test_every_wanted_nic_is_there(guest_name: str, wanted_guest: model.Guest, g
 
 
 def test_nic_names_follow_from_the_domain(
-    guest_name: str, guest_nics: tuple[Nic, ...], guest_domain: Domain | None
+    guest_name: str, guest_nics: tuple[Nic, ...], guest_naming: Naming, guest_domain: Domain | None
 ) -> None:
     """Every NIC of the guest has the name that its place in the domain's XML gives it.
 
     Why: a name that does not follow from the XML hangs on something else, and may be another after an upgrade.
-    Fix: find the rule or .link file that renames it; or pin the name with <acpi index='N'/> in the domain's XML.
+    Fix: pin the name with <acpi index='N'/> in the domain's XML; or find the rule or .link file that renames it.
     """
     definition = _running(guest_name, guest_domain)
-    real = {nic.permanent_mac: nic for nic in guest_nics if nic.pci_address}
-    if any(nic.ifnames_off for nic in real.values()):
-        pytest.skip("the guest runs with net.ifnames=0: the kernel's order decides over its names, not their place")
-    scheme = next((found for nic in real.values() if (found := nic.property("ID_NET_NAMING_SCHEME"))), None)
+    real = _named_by_udev(guest_nics)
+    scheme = _scheme_name(guest_nics)
     wrong = []
     for interface, prediction in _predictions(definition, scheme):
         nic = real.get(interface.mac or "")
         if nic is None:
             wrong.append(f"no NIC with MAC {interface.mac} is in the guest")
+        elif (rule := guest_naming.rule_of(nic)) is not None:
+            advise(f"{guest_name}: {nic.name} ({nic.permanent_mac}) is named by {rule.path}, and not by its place")
         elif prediction is None:
             advise(f"{guest_name}: no name can be foretold for {nic.name}: the XML gives it no place that is known")
-        elif not same_name(nic.name, prediction.name):
-            text = _shown(nic, prediction)
-            if _is_excused(nic, prediction):
+        elif not _has_name(nic, _foretold(nic, prediction, guest_naming)[0]):
+            text = _shown(nic, prediction, guest_naming)
+            if _is_excused(nic, prediction, guest_naming, scheme):
                 advise(f"{guest_name}: {text}")
             else:
                 wrong.append(text)
-    for text in _after_an_upgrade(definition, scheme):
-        advise(f"{guest_name}: {text}")
-    assert not wrong, f"{guest_name}: {'; '.join(wrong)}"
+    assert not wrong, f"{guest_name}: {'; '.join(wrong)}; {_PIN}"
+
+
+def test_no_two_nics_want_one_name(guest_name: str, guest_nics: tuple[Nic, ...], guest_naming: Naming) -> None:
+    """No two NICs of the guest want the same name from udev, now or with a newer systemd.
+
+    Why: one of the two keeps the kernel's ethN, whichever came second, and its configuration finds no such NIC.
+    Fix: give both an <acpi index='N'/> of their own in the domain's XML; or addresses with different slot numbers.
+    """
+    nics = tuple(_named_by_udev(guest_nics).values())
+    if not nics:
+        pytest.skip("the guest has no NIC on a PCI bus")
+    name = _scheme_name(guest_nics)
+    scheme = scheme_of(name)
+    if scheme is None:
+        says = (
+            f"its naming scheme {name} is not known here" if name else "udev shows no ID_NET_NAMING_SCHEME for its NICs"
+        )
+        raise CouldNotLook(f"{guest_name}: {says}, so nothing tells which names it gives")
+    for text in after_an_upgrade(nics, guest_naming, scheme):
+        advise(f"{guest_name}: {text}; {_PIN}")
+    clashes = shared(wishes(nics, guest_naming, scheme))
+    wrong = [f"{name} is wanted by {' and '.join(map(str, those))}" for name, those in clashes.items()]
+    seen = f"naming scheme {scheme.name}, /sys/bus/pci/slots and firmware_node/sun"
+    assert not wrong, f"{guest_name}: {'; '.join(wrong)}, and only one gets it ({seen}); {_PIN}"
+
+
+def test_nic_names_survive_the_next_start(
+    guest_name: str, guest_nics: tuple[Nic, ...], guest_domain: Domain | None
+) -> None:
+    """Every NIC of the guest keeps its name when its domain is started again.
+
+    Why: what was plugged in while it ran, or was edited since, is elsewhere after the next start, or is not there.
+    Fix: let the stored XML (virsh edit) say the same guest <address> and <acpi index> for every NIC as the running one.
+    """
+    live = _running(guest_name, guest_domain)
+    real = _named_by_udev(guest_nics)
+    if guest_domain is None or (stored := guest_domain.stored) is None:
+        pytest.skip("the domain is transient: it ends with this run, and nothing is stored for a next one")
+    scheme = _scheme_name(guest_nics)
+    now = {one.mac: (one, prediction) for one, prediction in _predictions(live, scheme)}
+    then = {one.mac: (one, prediction) for one, prediction in _predictions(stored, scheme)}
+    wrong = []
+    for mac, (interface, prediction) in now.items():
+        name = real[mac].name if mac in real else "the NIC"
+        if mac not in then:
+            wrong.append(f"{name} ({mac}) is not in the stored XML, so it is gone then")
+        elif text := _moves(name, (interface, prediction), then[mac]):
+            if prediction is None or then[mac][1] is None or prediction.confidence is Confidence.LOW:
+                advise(f"{guest_name}: {text}")
+            else:
+                wrong.append(text)
+    names = {nic.name: mac for mac, nic in real.items()}
+    for mac in then.keys() - now.keys():
+        _, prediction = then[mac]
+        if prediction is not None and prediction.name in names:
+            wrong.append(f"{prediction.name} goes to the new NIC {mac}; now it is {names[prediction.name]}")
+    assert not wrong, f"{guest_name}: {'; '.join(wrong)} (stored and running XML of domain {guest_domain.name})"
 
 
 def _differs(nic: Nic | None, wanted: model.GuestNic, nics: tuple[Nic, ...]) -> Iterator[str]:
@@ -94,41 +162,85 @@ def _running(guest_name: str, domain: Domain | None) -> Definition:
     return domain.live
 
 
+def _named_by_udev(nics: tuple[Nic, ...]) -> dict[str, Nic]:
+    """The NICs on a PCI bus by MAC. Skips the statement where udev gives no names."""
+    found = {nic.permanent_mac: nic for nic in nics if nic.pci_address}
+    if any(nic.ifnames_off for nic in found.values()):
+        pytest.skip("the guest runs with net.ifnames=0: the kernel's order decides over its names, not their place")
+    return found
+
+
+def _scheme_name(nics: tuple[Nic, ...]) -> str | None:
+    """A NIC that could not be renamed has no properties: another one tells."""
+    return next((found for nic in nics if (found := nic.property("ID_NET_NAMING_SCHEME"))), None)
+
+
 def _predictions(definition: Definition, scheme: str | None) -> list[tuple[Interface, Prediction | None]]:
     interfaces = [one for one in definition.interfaces if one.mac]
     places = ((one.place, one.acpi_index) for one in interfaces)
     return list(zip(interfaces, predict(definition.layout, places, scheme), strict=True))
 
 
-def _is_excused(nic: Nic, prediction: Prediction) -> bool:
+def _foretold(nic: Nic, prediction: Prediction, naming: Naming) -> tuple[str | None, str]:
+    """The NIC's name by its place, its driver and its .link file (None: it keeps the kernel's); and why."""
+    port = naming.suffixes.get(nic.name, "")
+    by_place = f"{prediction.name}{port}", f"for {prediction.because}"
+    link = naming.link_of(nic)
+    if link is None:
+        return by_place
+    name = link.name_of(prediction.offers.with_port(port), nic.permanent_mac)
+    return by_place if name == by_place[0] else (name, f"so says {link.path}")
+
+
+def _has_name(nic: Nic, name: str | None) -> bool:
+    return same_name(nic.name, name) if name is not None else re.fullmatch(r"eth[0-9]+", nic.name) is not None
+
+
+def _is_excused(nic: Nic, prediction: Prediction, naming: Naming, scheme: str | None) -> bool:
     """Whether a name other than the predicted one is no fault: udev offers it too, an admin chose it, or who knows."""
+    if naming.link_of(nic) is None and _is_chosen(nic):
+        return True
     other = any(same_name(nic.name, name) for name in prediction.others)
-    return other or _is_chosen(nic) or prediction.confidence is Confidence.LOW
+    return other or prediction.confidence is Confidence.LOW or _follows(nic, naming, scheme)
+
+
+def _follows(nic: Nic, naming: Naming, scheme: str | None) -> bool:
+    """Whether the name follows from what the guest sees, which then is not what the XML says (<qemu:commandline>)."""
+    known = scheme_of(scheme)
+    return known is not None and naming.wanted_name(nic, known) == nic.name
 
 
 def _is_chosen(nic: Nic) -> bool:
-    """Whether the NIC's .link file is the site's own; what systemd ships lies in /usr/lib (/lib before usrmerge)."""
+    """Whether the NIC's .link file is the site's own."""
     link = nic.property("ID_NET_LINK_FILE")
     return link is not None and link.startswith(("/etc/", "/run/", "/usr/local/"))
 
 
-def _shown(nic: Nic, prediction: Prediction) -> str:
+def _shown(nic: Nic, prediction: Prediction, naming: Naming) -> str:
     link = nic.property("ID_NET_LINK_FILE")
-    offered = (f"{key}={value}" for key in ("ONBOARD", "SLOT", "PATH") if (value := nic.property(f"ID_NET_NAME_{key}")))
-    by = f"; it is named by {link}" if link and _is_chosen(nic) else ""
+    name, because = _foretold(nic, prediction, naming)
+    offered = [f"{key}={value}" for key in ("ONBOARD", "SLOT", "PATH") if (value := nic.property(f"ID_NET_NAME_{key}"))]
+    by = f"; it is named by {link}" if link and _is_chosen(nic) and naming.link_of(nic) is None else ""
     return (
-        f"{nic.name} ({nic.permanent_mac}) should be {prediction.name}, for {prediction.because}"
-        f"; udev offers {', '.join(offered) or 'nothing'}{by}"
+        f"{nic.name} ({nic.permanent_mac}) should be {name or 'as the kernel calls it'}, {because}"
+        f"; udev offers {', '.join(offered) or 'nothing'}{_slot_seen(nic, naming)}{by}"
     )
 
 
-def _after_an_upgrade(definition: Definition, scheme: str | None) -> Iterator[str]:
-    """What a guest's upgrade to systemd 257 would change: there the slot's number in ACPI counts on every bus."""
-    number = scheme_number(scheme)
-    if number is None or number >= (scheme_number(_NEWEST_SCHEME) or 0):
-        return
-    now, then = _predictions(definition, scheme), _predictions(definition, _NEWEST_SCHEME)
-    for (interface, before), (_, after) in zip(now, then, strict=True):
-        if before and after and (before.name != after.name or after.collides != before.collides):
-            lost = ", and so does another NIC: one of them gets no name" if after.collides else ""
-            yield f"{before.name} ({interface.mac}) will want the name {after.name} with systemd 257{lost}"
+def _slot_seen(nic: Nic, naming: Naming) -> str:
+    """A slot's number that counts, and that the XML may not say."""
+    device = (nic.pci_address or "").rpartition(".")[0]
+    numbers = (name for name, at in (naming.bus.slots or {}).items() if at == device and name.isdecimal() and int(name))
+    return "".join(f"; /sys/bus/pci/slots/{number} is its slot" for number in numbers)
+
+
+def _moves(
+    name: str, now: tuple[Interface, Prediction | None], then: tuple[Interface, Prediction | None]
+) -> str | None:
+    """How a NIC's name changes with the next start; None when it stays."""
+    (here, before), (there, after) = now, then
+    if after is None:
+        return f"{name} ({here.mac}) has no guest address in the stored XML: libvirt chooses one then"
+    if before is None or before.name == after.name:
+        return None
+    return f"{name} ({here.mac}) is at {here.place} and will be at {there.place}: {before.name} becomes {after.name}"

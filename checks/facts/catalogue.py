@@ -15,6 +15,7 @@ from checks.facts import (
     libvirt_start,
     managed_nics,
     networks,
+    nic_naming,
     nics,
     pci,
     persistence,
@@ -40,9 +41,9 @@ HOST_SOURCES = _joined(
     libvirt.SOURCES,
     networks.SOURCES,
     libvirt_start.SOURCES,
-    managed_nics.SOURCES,
     host_validation.SOURCES,
+    managed_nics.SOURCES,
     nics.SOURCES,
     bonds.SOURCES,
 )
-GUEST_SOURCES = _joined(system.SOURCES, nics.SOURCES, bonds.SOURCES)
+GUEST_SOURCES = _joined(system.SOURCES, nics.SOURCES, nic_naming.SOURCES, bonds.SOURCES)

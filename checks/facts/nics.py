@@ -55,6 +55,7 @@ class Nic:
     `lower`, `vlan_id`: what a VLAN interface stands on, and its id. `addresses`: or why they are not known.
     `udev`: its properties in udev's database; empty when udev does not know it.
     `ifnames_off`: the kernel command line has net.ifnames=0, so udev keeps the kernel's names.
+    `pci_path`: the PCI functions from the root bus down to its own, `pci_address`.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Nic:
     addresses: tuple[Address, ...] | CouldNotLook = ()
     udev: Mapping[str, str] | None = None
     ifnames_off: bool = False
+    pci_path: tuple[str, ...] = ()
 
     def property(self, key: str) -> str | None:
         """One udev property, such as ID_NET_NAME_SLOT; None when udev has none."""
@@ -155,6 +157,7 @@ def _nic(
     ifindex = number(bundle, f"{directory}/ifindex")
     permanent = link.permaddr or (bundle.text(f"{directory}/bonding_slave/perm_hwaddr") or "").strip()
     info = link.linkinfo or _LinkInfo()
+    pci_path = _pci_path(bundle.link(directory))
     return Nic(
         name=name,
         mac=mac,
@@ -163,7 +166,7 @@ def _nic(
         operstate=(bundle.text(f"{directory}/operstate") or "unknown").strip(),
         mtu=number(bundle, f"{directory}/mtu"),
         driver=_last(bundle.link(f"{directory}/device/driver")),
-        pci_address=_pci_address(bundle.link(directory)),
+        pci_address=pci_path[-1] if pci_path else None,
         master=_last(bundle.link(f"{directory}/master")),
         kind=info.info_kind,
         lower=link.link,
@@ -171,6 +174,7 @@ def _nic(
         addresses=addresses if isinstance(addresses, CouldNotLook) else addresses.get(name, ()),
         udev=_udev(bundle.text(f"/run/udev/data/n{ifindex}")),
         ifnames_off=ifnames_off,
+        pci_path=pci_path,
     )
 
 
@@ -216,10 +220,9 @@ def _ifnames_off(cmdline: str | None) -> bool:
     return bool(values) and values[-1].lower() in _NO
 
 
-def _pci_address(target: str | None) -> str | None:
-    """The PCI function an interface belongs to, also behind virtio: the last address in its sysfs path."""
-    found = [part for part in (target or "").split("/") if _BDF.fullmatch(part)]
-    return found[-1] if found else None
+def _pci_path(target: str | None) -> tuple[str, ...]:
+    """The PCI functions in an interface's sysfs path, the one it belongs to (also behind virtio) last."""
+    return tuple(part for part in (target or "").split("/") if _BDF.fullmatch(part))
 
 
 def _last(target: str | None) -> str | None:

@@ -1,24 +1,23 @@
 """The names that udev will give the NICs of a guest, foretold from its virtual PCI layout.
 
 Sources: systemd 252 and 257, src/udev/udev-builtin-net_id.c and systemd.net-naming-scheme(7); QEMU's ACPI tables
-(which slots have a _SUN). The rules were held against booted guests: pc-i440fx 2.4 to 10.0, pc-q35 4.2 to 10.0.
+(which slots have a _SUN). The rules are held against booted guests: docs/nic-names.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
+
+from checks.linux.naming_scheme import Scheme, scheme_of
+from checks.linux.net_id import Offers, fits
 
 ROOT_PORTS = frozenset({"pcie-root-port", "pcie-switch-downstream-port"})
 SLOTTED_BRIDGES = frozenset({"pci-bridge", "pcie-to-pci-bridge", "dmi-to-pci-bridge"})
 _ROOTS = frozenset({"pci-root", "pcie-root"})
 _EXPANDERS = frozenset({"pci-expander-bus", "pcie-expander-bus"})
-_SUN_SCHEME = 257
-_SCHEME = re.compile(r"v([0-9]{3})")
-_RHEL_SCHEME = re.compile(r"rhel-([0-9]{1,2})\.[0-9]{1,2}")
-_RHEL_BASE = {8: 239, 9: 250}  # rhel-8.* builds on v239, rhel-9.* on v250; what rhel-10.* does with _SUN is not known
 _PIIX3_SLOT = 1
 
 
@@ -74,12 +73,12 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Guest:
-    """A layout worked out: bus numbers by controller index, owners of slot numbers, number of the naming scheme."""
+    """A layout worked out: bus numbers by controller index, owners of slot numbers, the naming scheme."""
 
     layout: Layout
     buses: dict[int, int]
     owners: dict[int, Place]
-    scheme: int | None
+    scheme: Scheme | None
 
     def owns_its_slot(self, place: Place) -> bool:
         owner = self.owners.get(place.slot)
@@ -90,13 +89,15 @@ class _Guest:
 class Prediction:
     """The name a NIC will get, what else udev will offer for it, how sure that is, and the reason in words.
 
-    `collides`: another NIC of this guest will want the same name; one of the two then keeps the kernel's.
+    `offers`: by kind, what a .link file's policy chooses from. `collides`: another NIC of this guest will want the same
+    name; one of the two then keeps the kernel's.
     """
 
     name: str
     others: tuple[str, ...]
     confidence: Confidence
     because: str
+    offers: Offers
     collides: bool = False
 
 
@@ -109,20 +110,10 @@ def predict(
     """
     wanted = list(nics)
     buses = bus_numbers(layout)
-    owners = _slot_owners(layout, [place for place, _ in wanted if place], buses)
-    guest = _Guest(layout, buses, owners, scheme_number(scheme))
+    guest = _Guest(layout, buses, _slot_owners(layout, buses), scheme_of(scheme))
     found = [_predict_one(guest, place, index) for place, index in wanted]
     names = [one.name for one in found if one]
     return [one and _collided(one, collides=names.count(one.name) > 1) for one in found]
-
-
-def scheme_number(scheme: str | None) -> int | None:
-    """The systemd version a naming scheme stands for; None for one that is not known."""
-    if scheme and (found := _SCHEME.fullmatch(scheme)):
-        return int(found[1])
-    if scheme and (found := _RHEL_SCHEME.fullmatch(scheme)):
-        return _RHEL_BASE.get(int(found[1]))
-    return None
 
 
 def bus_numbers(layout: Layout) -> dict[int, int]:
@@ -151,43 +142,54 @@ def same_name(given: str, predicted: str) -> bool:
 
 def _predict_one(guest: _Guest, place: Place | None, acpi_index: int | None) -> Prediction | None:
     path = _path(place, guest.buses) if place else None
-    slot = _slot(place) if place else None
+    slot = _slot(place) if place and path and _has_slot_name(guest, place) else None
+    offered: list[tuple[str, str, Confidence]] = []
     if acpi_index is not None:
-        others = tuple(name for name in (slot, path) if name)
-        return Prediction(f"eno{acpi_index}", others, Confidence.HIGH, f"<acpi index='{acpi_index}'/>")
-    if place is None or path is None:
+        offered.append((f"eno{acpi_index}", f"<acpi index='{acpi_index}'/>", Confidence.HIGH))
+    if place is not None and path is not None:
+        where = f"{_model(guest.layout, place.bus)} {place.bus}"
+        confidence = _confidence(guest, place)
+        if slot:
+            offered.append((slot, f"slot {place.slot} of {where} is a hotplug slot", confidence))
+        because = f"{where} gives no slot number of its own, so the path counts (bus {guest.buses[place.bus]})"
+        offered.append((path, because, confidence))
+    usable = [one for one in offered if fits(one[0])]
+    if not usable:
         return None
-    where = f"{_model(guest.layout, place.bus)} {place.bus}"
-    confidence = _confidence(guest, place)
-    if slot and _has_slot_name(guest, place):
-        return Prediction(slot, (path,), confidence, f"slot {place.slot} of {where} is a hotplug slot")
-    because = f"{where} gives no slot number of its own, so the path counts (bus {guest.buses[place.bus]})"
-    return Prediction(path, (slot,) if slot else (), confidence, because)
+    (name, because, confidence), *_ = usable
+    # The other name is told even where udev is not thought to offer it: that is what a weak prediction may miss.
+    others = dict.fromkeys(other for other in (slot or (place and _slot(place)), path) if other and other != name)
+    onboard = f"eno{acpi_index}" if acpi_index is not None else None
+    return Prediction(name, tuple(others), confidence, because, Offers(onboard, slot, path))
 
 
 def _has_slot_name(guest: _Guest, place: Place) -> bool:
     """Whether udev finds a slot number for the place: its own directory in /sys/bus/pci/slots, or (v257) its _SUN."""
+    if place.slot == 0:
+        return False
     if place.bus == 0:
         return guest.layout.is_i440fx
     if _model(guest.layout, place.bus) not in SLOTTED_BRIDGES:
         return False
-    return guest.owns_its_slot(place) or (guest.scheme is not None and guest.scheme >= _SUN_SCHEME)
+    return guest.owns_its_slot(place) or (guest.scheme is not None and guest.scheme.sun)
 
 
-def _slot_owners(layout: Layout, places: list[Place], buses: dict[int, int]) -> dict[int, Place]:
+def _slot_owners(layout: Layout, buses: dict[int, int]) -> dict[int, Place]:
     """Who owns the plain directory of a slot number; a second slot of that number becomes `3-2`, which names nothing.
 
-    On i440fx every hotpluggable slot of the root bus has a _SUN, whether something sits in it or not. PIIX3, the
-    primary video device and the bridges themselves cannot be unplugged and have none.
+    Every slot of i440fx's root bus and of a bridge has a _SUN, whether something sits in it or not; bus after bus in
+    the order of their numbers, the first one takes the number. PIIX3, the primary video device and bridges cannot be
+    unplugged and have none.
     """
+    fixed = {(one.place.bus, one.place.slot) for one in layout.controllers if one.place}
+    fixed |= {(0, _PIIX3_SLOT)} | ({(layout.video.bus, layout.video.slot)} if layout.video else set())
+    slotted = [one.index for one in layout.controllers if one.model in SLOTTED_BRIDGES and one.index in buses]
+    slotted += [0] if layout.is_i440fx else []
     owners: dict[int, Place] = {}
-    if layout.is_i440fx:
-        fixed = {_PIIX3_SLOT} | {one.place.slot for one in layout.controllers if one.place and one.place.bus == 0}
-        fixed |= {layout.video.slot} if layout.video and layout.video.bus == 0 else set()
-        owners = {slot: Place(0, slot) for slot in range(1, 32) if slot not in fixed}
-    slotted = (place for place in places if place.slot > 0 and _model(layout, place.bus) in SLOTTED_BRIDGES)
-    for place in sorted(slotted, key=lambda one: (buses.get(one.bus, 256), one.slot, one.function)):
-        owners.setdefault(place.slot, place)
+    for bus in sorted(set(slotted), key=lambda index: buses[index]):
+        for slot in range(1, 32):
+            if (bus, slot) not in fixed:
+                owners.setdefault(slot, Place(bus, slot))
     return owners
 
 
@@ -218,13 +220,10 @@ def _model(layout: Layout, index: int) -> str:
 def _confidence(guest: _Guest, place: Place) -> Confidence:
     layout = guest.layout
     model = _model(layout, place.bus)
-    slotted = [one for one in layout.controllers if one.model in SLOTTED_BRIDGES]
     unsure = (
         not (layout.is_i440fx or layout.is_q35),
         any(one.model in _EXPANDERS for one in layout.controllers),
         place.bus != 0 and model not in ROOT_PORTS | SLOTTED_BRIDGES,
-        # Which of two such bridges owns a slot number, and whether _SUN decides instead, was not measured.
-        model in SLOTTED_BRIDGES and len(slotted) > 1,
         model in SLOTTED_BRIDGES and guest.scheme is None and not guest.owns_its_slot(place),
     )
     if any(unsure):
@@ -237,4 +236,4 @@ def _collided(one: Prediction, *, collides: bool) -> Prediction:
     if not collides:
         return one
     because = f"{one.because}; another NIC wants this name too"
-    return Prediction(one.name, one.others, Confidence.LOW, because, collides=True)
+    return replace(one, confidence=Confidence.LOW, because=because, collides=True)

@@ -15,7 +15,6 @@ from checks.linux.nic_names import (
     bus_numbers,
     predict,
     same_name,
-    scheme_number,
 )
 
 I440FX = "pc-i440fx-10.0"
@@ -127,14 +126,6 @@ def test_no_place_gives_no_name():
 def test_what_was_never_measured_is_of_low_confidence(layout):
     [prediction] = foretold(layout, [(Place(1, 0), None)], "v252")
     assert prediction.confidence is Confidence.LOW
-
-
-def test_schemes():
-    assert scheme_number("v252") == 252
-    assert scheme_number("rhel-8.7") == 239
-    assert scheme_number("rhel-10.0") is None
-    assert scheme_number("newest") is None
-    assert scheme_number(None) is None
 
 
 def test_a_driver_may_add_its_port():
