@@ -7,9 +7,14 @@ no machine here has them.
 
 from __future__ import annotations
 
+import functools
+import subprocess
+
 from checks.bundle import Bundle
+from checks.contents import matches
 from checks.facts import pci, persistence, udev
 from checks.linux.sriov_nic import SriovNic
+from checks.source import File
 from tests.checks.test_vfs import PF, host_files, host_links
 from tests.checks.udev_host import ETC, rule_files
 
@@ -46,10 +51,35 @@ NIC = SriovNic(
 )
 
 
+@functools.cache
+def gathered(path, text):
+    """What of a text leaves the host: the real grep, with the expression of the file's source."""
+    sources = [one for one in persistence.SOURCES if isinstance(one, File) and matches(path, one.path)]
+    for one in sources:
+        which = ("-v", "-e", one.drop) if one.drop else ("-e", one.keep or "")
+        argv = ["grep", "-aE", *which]
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+        text = done.stdout
+    return text
+
+
 def bundle(
-    files=None, rules=None, wants=(), systemd="257", links=None, names=None, executable="", denied=(), **changes
+    files=None,
+    rules=None,
+    wants=(),
+    systemd="257",
+    links=None,
+    names=None,
+    executable="",
+    commands=None,
+    denied=(),
+    sieved=True,
+    **changes,
 ):
-    """`rules`: files below /etc/udev/rules.d. `wants`: services that multi-user.target wants."""
+    """`rules`: files below /etc/udev/rules.d. `wants`: services that multi-user.target wants.
+
+    `sieved`: files as the gather brings them, lines that stay on the host taken out.
+    """
     all_files = host_files(**changes) | rule_files(257)
     all_files |= {f"{ETC}/{name}": text for name, text in (rules or {}).items()}
     properties = "".join(f"E:{key}={value}\n" for key, value in NIC.properties.items())
@@ -62,12 +92,14 @@ def bundle(
         "/usr/lib/systemd/network/99-default.link": DEFAULT_LINK,
         **(files or {}),
     }
+    if sieved:
+        all_files = {path: gathered(path, text) for path, text in all_files.items()}
     all_links = host_links() | {
         "/lib": "usr/lib",
         **{f"{WANTS}/{name}": f"{UNITS}/{name}" for name in wants},
         **(links or {}),
     }
-    commands = {"udevadm --version": f"{systemd}\n", EXECUTABLE: executable, INSECURE: ""}
+    commands = {"udevadm --version": f"{systemd}\n", EXECUTABLE: executable, INSECURE: "", **(commands or {})}
     return Bundle.of(files=all_files, links=all_links, names=names or {}, commands=commands, denied=denied)
 
 

@@ -16,8 +16,8 @@ _VALUE = r"[\"']?[A-Za-z0-9_.:*?-]*[\"']?"
 # Lines that open a mapping (and nothing else), and lines of the known keys with plain values, in flow style too.
 _KEEP = (
     r"^[[:space:]]*[\"']?[A-Za-z0-9_.:* -]+[\"']?:[[:space:]]*(&[A-Za-z0-9_-]+)?[[:space:]]*(#.*)?$"
-    rf"|^[[:space:]]*([\"']?[A-Za-z0-9_.-]+[\"']?:[[:space:]]*\{{)?[{{}}[:space:],]*"
-    rf"({_WORDS}[[:space:]]*:[[:space:]]*\{{?[[:space:]]*{_VALUE}[{{}}[:space:],]*)+(#.*)?$"
+    r"|^[[:space:]]*([{},[:space:]]|[\"']?[A-Za-z0-9_.-]+[\"']?:[[:space:]]*\{"
+    rf"|{_WORDS}[[:space:]]*:[[:space:]]*{_VALUE})+(#.*)?$"
     r"|^[[:space:]]*<<:[[:space:]]*\*[A-Za-z0-9_-]+[[:space:]]*$"
 )
 
