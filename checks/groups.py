@@ -7,7 +7,14 @@ from collections import Counter
 from checks.contents import Contents, Reading, Status, as_text, matches
 from checks.source import File, Source
 
-_DENIED = ("permission denied", "operation not permitted", "must be root", "superuser", "authentication unavailable")
+_DENIED = (
+    "permission denied",
+    "operation not permitted",
+    "must be root",
+    "superuser",
+    "authentication unavailable",
+    "insufficient permissions",
+)
 _ABSENT = ("no such file or directory", "is a directory", "not a directory")
 # What sysfs attributes answer while they have no value: `speed` of a NIC that is down, `phys_port_id` of a simple one.
 _NO_VALUE = ("invalid argument", "not supported", "no such device", "no data available", "not connected")

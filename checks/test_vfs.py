@@ -9,6 +9,7 @@ import pytest
 
 from checks.facts.kernel_log import KernelLog
 from checks.facts.pci import Pf
+from checks.handed_vfs import VF_DRIVERS
 from checks.linux.pci_address import PciAddress, vf_address
 from checks.outcome import CouldNotLook, advise
 from checks.paired_pfs import PairedPf, demand_presence, paired_pfs
@@ -137,6 +138,12 @@ def test_every_vf_has_a_driver(host_name: str, wanted_host: Host, pfs: tuple[Pf,
                 f"{p.name} VF {vf.index} ({vf.address}) has {vf.driver or 'none'}, wanted {wanted or 'any'}{why}"
             )
     assert not wrong, f"{host_name}: {', '.join(wrong)} (read from /sys/bus/pci/devices/*/driver)"
+    for p, vf in every_vf(paired):
+        if vf.driver in VF_DRIVERS and vf.netdev is None:
+            advise(
+                f"{host_name}: {label(p, vf.index)} ({vf.address}) has driver {vf.driver} and is no interface here: it "
+                "is in another network namespace, or its driver gave up (journalctl -k -b)"
+            )
     demand_presence(host_name, paired)
 
 

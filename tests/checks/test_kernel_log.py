@@ -13,6 +13,7 @@ from checks import test_kernel_log as statements
 from checks.bundle import Bundle
 from checks.facts import kernel_log
 from checks.facts.kernel_log import DMESG, JOURNAL, KernelLog
+from checks.groups import status_of
 from checks.linux.kernel_messages import CAUSES, DROP, KEEP, cause_of
 from checks.outcome import CouldNotLook, collected_advice
 from tests.checks.test_vfs import boot_log, found, wanted
@@ -60,6 +61,10 @@ def test_the_kernel_reports_no_sriov_trouble__holds_never_when_the_log_is_denied
     assert log.messages == ()
     with pytest.raises(CouldNotLook, match=r"insufficient permissions.*not permitted"):
         statements.test_the_kernel_reports_no_sriov_trouble("host", wanted(), found(), log)
+
+
+def test_a_refusal_of_journald_is_one_of_rights_so_that_sudo_is_tried():
+    assert status_of("No journal files were opened due to insufficient permissions.") == "denied"
 
 
 def test_the_ring_buffer_stands_in_for_a_journal_of_ones_own():

@@ -269,8 +269,16 @@ def test_every_vf_has_a_driver__broken_when_unbound_or_bound_to_another():
         statements.test_every_vf_has_a_driver("host", wanted(vf={1: {"driver": "vfio-pci"}}), pfs)
 
 
+def test_every_vf_has_a_driver__holds_with_a_word_on_a_vf_that_became_no_interface():
+    with collected_advice() as advice:
+        statements.test_every_vf_has_a_driver("host", wanted(), found(links=host_links(vf_driver="igbvf")))
+    assert "enp1s0 VF 0 (0000:01:10.0) has driver igbvf and is no interface here" in advice[0] and len(advice) == 2
+
+
 def test_every_vf_has_a_driver__holds_with_the_wanted_or_any_driver():
-    statements.test_every_vf_has_a_driver("host", wanted(vf={1: {"driver": "vfio-pci"}}), found())
+    with collected_advice() as advice:
+        statements.test_every_vf_has_a_driver("host", wanted(vf={1: {"driver": "vfio-pci"}}), found())
+    assert advice == []
     statements.test_every_vf_has_a_driver("host", wanted(), found(links=host_links(vf_driver="igbvf")))
 
 
