@@ -63,13 +63,13 @@ def test_no_vf_is_promised_twice(host_name: str, domains: tuple[Domain, ...]) ->
     for domain in domains:
         for definition in filter(None, (domain.stored, domain.live)):
             for address in definition.host_addresses:
-                claims[address][domain.name] = domain.live is not None and address in domain.live.host_addresses
+                claims[address][domain.name] = _has_or_takes(domain, address)
     doubled = []
     for address, names in claims.items():
         running = [name for name, has_it in names.items() if has_it]
         text = f"{address} is promised to {' and '.join(names)}"
         if len(running) > 1:
-            doubled.append(f"{text}, and {' and '.join(running)} run")
+            doubled.append(f"{text}, and {' and '.join(running)} run or start by themselves")
         elif len(names) > 1:
             advise(f"{host_name}: {text}; only one of them can run")
     doubled += [
@@ -119,7 +119,7 @@ def test_every_mac_is_given_once(host_name: str, domains: tuple[Domain, ...]) ->
         for one in domain.current.interfaces:
             # A net_failover pair has one MAC on purpose: https://libvirt.org/formatdomain.html#teaming-a-virtio-hostdev-nic-pair
             if one.mac and one.teaming != "transient":
-                holders[one.mac].append((domain.name, domain.running))
+                holders[one.mac].append((domain.name, domain.running or domain.autostart is True))
     wrong = []
     for mac, found in holders.items():
         text = f"{mac} is given to {' and '.join(name for name, _ in found)}"
@@ -180,6 +180,13 @@ def test_running_domains_keep_their_vfs_at_the_next_start(host_name: str, domain
             advise(f"{host_name}: domain {domain.name} runs with {only_live}, but stored is {only_stored}")
     lost = [domain.name for domain in domains if _loses_its_vfs(domain)]
     assert not lost, f"{host_name}: {', '.join(lost)} run with VFs, but are stored without any"
+
+
+def _has_or_takes(domain: Domain, address: str) -> bool:
+    """Whether the domain has a device now, or takes it at every boot."""
+    if domain.live is not None and address in domain.live.host_addresses:
+        return True
+    return domain.autostart is True and domain.stored is not None and address in domain.stored.host_addresses
 
 
 def _meant(address: str, pfs: tuple[Pf, ...]) -> str:

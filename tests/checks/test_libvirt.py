@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from checks import test_libvirt as statements
@@ -96,6 +98,22 @@ def test_no_vf_is_promised_twice__holds_with_advice_when_one_is_only_defined():
     with collected_advice() as advice:
         statements.test_no_vf_is_promised_twice("kvm-1", two((Hostdev(),), (Hostdev(mac=MAC_3),), running=("guest-1",)))
     assert advice == ["kvm-1: 0000:01:10.0 is promised to guest-1 and guest-2; only one of them can run"]
+
+
+def by_themselves(domains):
+    return tuple(replace(one, autostart=True) for one in domains)
+
+
+def test_no_vf_is_promised_twice__broken_when_both_start_by_themselves():
+    both = by_themselves(two((Hostdev(),), (Hostdev(mac=MAC_3),), running=("guest-1",)))
+    with pytest.raises(AssertionError, match="and guest-1 and guest-2 run or start by themselves"):
+        statements.test_no_vf_is_promised_twice("kvm-1", both)
+
+
+def test_every_mac_is_given_once__broken_when_both_start_by_themselves():
+    both = by_themselves(two((Hostdev(),), (Hostdev(OTHER),), running=()))
+    with pytest.raises(AssertionError, match=f"{MAC_1} is given to guest-1 and guest-2"):
+        statements.test_every_mac_is_given_once("kvm-1", both)
 
 
 def test_no_vf_is_promised_twice__holds_for_neighbours():
