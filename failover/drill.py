@@ -16,6 +16,7 @@ from failover.bond_state import BondState
 from failover.events import Event, planned
 from failover.guest import DrilledGuest, Refused, why_not
 from failover.observer import Watcher
+from failover.places import DoesNotApply
 from failover.plan import Holder, Plan
 from failover.result import Direction, DrillResult, SwitchRecord
 from failover.timeline import Scene, measure
@@ -50,6 +51,8 @@ def run(plan: Plan, observers: Sequence[Look], evidence: Callable[[str], BinaryI
             return _drill(plan, before, watchers, evidence, result)
     except Refused as refusal:
         return replace(result, refused=str(refusal))
+    except DoesNotApply as reason:
+        return replace(result, does_not_apply=str(reason), after=_settled_state(plan.guest, before))
     except CouldNotLook as problem:
         return _after_trouble(plan.guest, before, replace(result, not_measured=str(problem)))
 

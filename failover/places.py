@@ -2,6 +2,7 @@
 
 CouldNotMeasure           a drill brought no numbers, or none that may be judged
   ProgramFailed           one of our scripts did not run through
+  DoesNotApply            what the drill needs does not exist here, and nobody asked for it
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ class CouldNotMeasure(CouldNotLook):
 
 class ProgramFailed(CouldNotMeasure):
     """One of our scripts did not run through."""
+
+
+class DoesNotApply(CouldNotMeasure):
+    """What the drill needs does not exist here, and cannot be asked for: no fault of the machine's."""
 
 
 class Process:

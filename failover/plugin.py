@@ -10,18 +10,22 @@ from typing import get_args
 import pytest
 
 from checks.connection import Connection
+from checks.facts import libvirt, pci
 from checks.local import LocalConnection
-from checks.machines import SELECTION, parameters
+from checks.machines import SELECTION, Machines, parameters
 from checks.outcome import CouldNotLook
 from checks.transport import connect
 from failover import drill as drilling
 from failover import verdict
-from failover.guest import DrilledGuest
+from failover.guest import DrilledGuest, Refused
+from failover.host_links import HostLinks
 from failover.observer import Watcher, look
+from failover.permission import ON_THE_HOST, ON_THE_SWITCH, carried_by, demand_permission, places_behind
 from failover.pictures import picture, protocol
-from failover.places import CouldNotMeasure, Place, entered
+from failover.places import CouldNotMeasure, DoesNotApply, Place, entered
 from failover.plan import Plan
 from failover.result import DrillResult
+from failover.switch_hook import SwitchHook
 from failover.timeline import Announced
 from inventory.model import Budgets, Drill, FaultName, Guest, Inventory, Observer
 from reports.figure import draw
@@ -89,13 +93,15 @@ def drill(
     results = request.config.stash.setdefault(_RESULTS, {})
     if (guest_name, fault) not in results:
         try:
-            results[guest_name, fault] = _drill(request.config, guest_name, fault, inventory)
+            results[guest_name, fault] = _drill(request, guest_name, fault, inventory)
         except CouldNotLook as problem:
             results[guest_name, fault] = problem
     result = results[guest_name, fault]
     if isinstance(result, CouldNotLook):
         raise result
     request.node.user_properties += [("evidence", f"{label}\t{path}") for label, path in result.evidence]
+    if result.does_not_apply is not None:
+        pytest.skip(f"{guest_name}: {result.does_not_apply}")
     return result
 
 
@@ -139,8 +145,8 @@ def _skip_unless_wanted(request: pytest.FixtureRequest, guest_name: str, fault: 
         pytest.skip(f"{guest_name}: the drill has not run: {reason}")
 
 
-def _drill(config: pytest.Config, name: str, fault: FaultName, inventory: Inventory) -> DrillResult:
-    wanted = inventory.guests[name]
+def _drill(request: pytest.FixtureRequest, name: str, fault: FaultName, inventory: Inventory) -> DrillResult:
+    config, wanted = request.config, inventory.guests[name]
     bond = _bond(name, wanted)
     folder = config.stash[RUN_FOLDER]
     base = f"drills/{name}/{fault}"
@@ -148,12 +154,41 @@ def _drill(config: pytest.Config, name: str, fault: FaultName, inventory: Invent
         connection = stack.enter_context(connect(wanted.connect, wanted.ssh_config, sudo=wanted.sudo))
         guest = DrilledGuest(name, Place(connection), bond, wanted.sudo)
         plan = _plan(guest, fault, wanted, config.getoption("switch_by") or wanted.drill.switch)
+        try:
+            plan = replace(plan, breaker=_breaker(request, stack, plan, inventory))
+        except Refused as reason:
+            return DrillResult(name, bond, fault, (), None, None, refused=str(reason))
+        except DoesNotApply as reason:
+            return DrillResult(name, bond, fault, (), None, None, does_not_apply=str(reason))
         observers = [
             partial(_look, stack, observer, inventory.observers[observer])
             for observer in (wanted.drill.observer or "", *wanted.drill.more_observers)
         ]
         result = drilling.run(plan, observers, lambda observer: folder.open(f"{base}/{observer}.pcap"))
     return _with_evidence(folder, base, result)
+
+
+def _breaker(
+    request: pytest.FixtureRequest, stack: ExitStack, plan: Plan, inventory: Inventory
+) -> HostLinks | SwitchHook | None:
+    name, fault = plan.guest.name, plan.fault
+    if fault in ON_THE_SWITCH:
+        if not inventory.switch_hook:
+            raise DoesNotApply(f"{fault} needs the site's own hook, and the inventory names none (switch_hook)")
+        return SwitchHook(inventory.switch_hook, fault, name)
+    if fault not in ON_THE_HOST:
+        return None
+    host_name = carried_by(inventory, name, fault)
+    host = inventory.hosts[host_name]
+    machines: Machines = request.getfixturevalue("machines")
+    pfs = machines.fact(("host", host_name), pci.parse)
+    domains = machines.fact(("host", host_name), libvirt.parse)
+    behind = places_behind(inventory, name, plan.wanted_slaves, domains, pfs)
+    demand_permission(inventory, host_name, {vf.pf for vf in behind.values()}, domains, pfs)
+    place = Place(stack.enter_context(connect(host.connect, host.ssh_config, sudo=host.sudo)))
+    links = HostLinks(host_name, place, ON_THE_HOST[fault], behind, host.sudo)
+    links.demand_settable()
+    return links
 
 
 def _bond(name: str, wanted: Guest) -> str:

@@ -96,6 +96,8 @@ class DrillResult:
     directions: tuple[Direction, ...] = ()
     """Events in their order; each as often as there are observers."""
     refused: str | None = None
+    does_not_apply: str | None = None
+    """Why there is no such fault here: a driver that cannot do it, a site that has no such hook."""
     not_measured: str | None = None
     give_back: str = ""
     """What was said when the state was to be given back."""
