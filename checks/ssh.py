@@ -54,8 +54,9 @@ class SshConnection(Connection):
             raise Unreachable(f"{self.name}: the connection was lost in the middle of its answer") from None
         finally:
             channel.close()
-        if rc is None:
-            if self._link.transport.is_active():
+        lost = rc == -1 and not channel.eof_received  # a server that names a signal alone ends the output first
+        if rc is None or lost:
+            if self._link.transport.is_active() and not lost:
                 raise collected.late(deadline_s)
             raise Unreachable(f"{self.name}: the connection was lost in the middle of its answer")
         return Answer(rc, bytes(collected.stdout), bytes(collected.stderr), deadline.elapsed_s)
