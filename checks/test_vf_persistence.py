@@ -8,6 +8,7 @@ from checks.facts.pci import Pf
 from checks.facts.persistence import Persistence
 from checks.facts.udev import UdevRules
 from checks.linux.sriov_forecast import Forecast
+from checks.linux.sriov_misread import misread, remarks, second_opinion
 from checks.linux.sriov_reasons import ATTRIBUTE
 from checks.linux.vf_outlook import Outlook, attention, outlook, told
 from checks.outcome import CouldNotLook, advise
@@ -107,26 +108,22 @@ def test_the_wanted_mechanism_sets_the_number_of_vfs(
 
 
 def test_every_sriov_rule_is_read(host_name: str, wanted_host: Host, udev_rules: UdevRules) -> None:
-    """udevd reads every rule that is about numbers of VFs.
+    """udevd takes every rule about numbers of VFs as it is meant.
 
-    Why: udevd drops a whole line for one wrong character, and a whole file for its name, and goes on.
-    Fix: correct the line as named below, and let `udevadm verify` (systemd 254 and later) look at it.
+    Why: udevd drops a whole line for one wrong character, and a whole file for its name, and goes on; a comparison
+    with one = compares nothing.
+    Fix: correct the line as named below; `udevadm verify` (systemd 254 and later) sees some of it.
     """
     if not wanted_host.pfs:
         pytest.skip("the inventory names no PFs of this host")
-    wrong = [f"{rule.where}: {rule.problem}" for rule in udev_rules.rules if rule.problem and ATTRIBUTE in rule.text]
-    for item in udev_rules.unread:
-        lines = udev_rules.unread_texts.get(item.path, "").splitlines()
-        if any(ATTRIBUTE in line and not line.lstrip().startswith("#") for line in lines):
-            wrong.append(f"{item.path} is not read: {item.why}")
-    wrong += [
-        f'{rule.where}: {token} compares nothing, so the rule is for every NIC; write {token.name}=="{token.value}"'
-        for rule in udev_rules.rules
-        if ATTRIBUTE in rule.text
-        for token in rule.tokens
-        if token.key == "ENV" and token.operator == "=" and token.attribute == "ID_NET_DRIVER"
-    ]
-    assert not wrong, f"{host_name}: {'; '.join(wrong)}"
+    rules, forecasts = udev_rules.rules, udev_rules.forecasts
+    wrong = misread(rules, udev_rules.unread, udev_rules.unread_texts, forecasts, udev_rules.systemd)
+    differs = second_opinion(rules, udev_rules.complaint)
+    assert not wrong, f"{host_name}: {'; '.join(wrong)}{f' ({differs})' if differs else ''}"
+    for message in remarks(rules, forecasts, udev_rules.around):
+        advise(f"{host_name}: {message}")
+    if differs:
+        advise(f"{host_name}: {differs}")
 
 
 def _broken(p: PairedPf, found: Pf, ahead: Outlook) -> str:

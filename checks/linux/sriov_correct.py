@@ -15,7 +15,6 @@ from checks.linux.udev_match import is_glob
 from checks.linux.udev_programs import writes
 
 Tokens = tuple[Token, ...]
-_MOST_TRIES = 16
 _MOST_ROUNDS = 6
 _LONGEST = 2000
 _ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
@@ -82,6 +81,22 @@ def _compared(found: re.Match[str]) -> str:
     return f"{found[1]}{found[2] or ''}==" if found[1] in MATCH_ONLY else found[0]
 
 
+def stranger(token: Token, around: Surroundings) -> str | None:
+    """What is wrong with the device that a comparison names; None when nothing is known against it."""
+    name = token.value
+    if token.operator != "==" or is_glob(name) or "|" in name:
+        return None
+    if token.key in ("KERNEL", "KERNELS") and _ADDRESS.fullmatch(name):
+        if name in around.vfs:
+            return f"it is a VF of {around.vfs[name]}, and VFs have no VFs"
+        if around.addresses and name not in around.addresses:
+            return f"there is no PCI device {name} on this host"
+    named = token.key in ("KERNEL", "NAME") or (token.key == "ENV" and token.attribute == "INTERFACE")
+    if named and around.netdevs and not _ADDRESS.fullmatch(name) and name not in around.netdevs:
+        return None if name.startswith("eth") else f"no NIC of this host is called {name}"
+    return None
+
+
 @dataclass(slots=True)
 class Corrector:
     """Corrects rules for one PF. `works`: whether a rule in another's place makes VFs there."""
@@ -89,7 +104,7 @@ class Corrector:
     port: Port
     around: Surroundings
     works: Callable[[Rule, Rule], bool]
-    tries: int = _MOST_TRIES
+    tries: int
     known: dict[int, str | None] = field(default_factory=dict)
 
     def corrected(self, rule: Rule) -> str | None:
@@ -100,18 +115,7 @@ class Corrector:
 
     def stranger(self, token: Token) -> str | None:
         """What is wrong with the device that a comparison names; None when nothing is known against it."""
-        around, name = self.around, token.value
-        if token.operator != "==" or is_glob(name) or "|" in name:
-            return None
-        if token.key in ("KERNEL", "KERNELS") and _ADDRESS.fullmatch(name):
-            if name in around.vfs:
-                return f"it is a VF of {around.vfs[name]}, and VFs have no VFs"
-            if around.addresses and name not in around.addresses:
-                return f"there is no PCI device {name} on this host"
-        named = token.key in ("KERNEL", "NAME") or (token.key == "ENV" and token.attribute == "INTERFACE")
-        if named and around.netdevs and not _ADDRESS.fullmatch(name) and name not in around.netdevs:
-            return None if name.startswith("eth") else f"no NIC of this host is called {name}"
-        return None
+        return stranger(token, self.around)
 
     def _try(self, rule: Rule, text: str) -> bool:
         if self.tries <= 0:

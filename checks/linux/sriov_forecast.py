@@ -36,6 +36,9 @@ _EVENTS: Mapping[Boot, tuple[str, ...]] = {
 # A host whose rules keep changing their minds is not played to the end of time.
 _MOST_CHANGES = 4
 _MOST_ATTEMPTS = 40
+# Corrections are tried by playing all rules again: for one PF so many times, and fewer where there are many rules.
+_MOST_TRIES = 24
+_MOST_REPLAYED = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +158,12 @@ def forecast(
         return tuple(Forecast(address, 0, 0, (), ()) for address in known)
     played = [rule for rule in rules if _may_matter(rule)]
     late, early = _play("late", played, known, around), _play("early", played, known, around)
+    tries = min(_MOST_TRIES, _MOST_REPLAYED // len(played))
     found = []
     for address, port in known.items():
         attempts = (*late.attempts.get(address, []), *early.attempts.get(address, []))
         seen = (*late.seen.get(address, []), *early.seen.get(address, []))
-        corrector = Corrector(port, around, partial(_works, rules=played, port=port, around=around))
+        corrector = Corrector(port, around, partial(_works, rules=played, port=port, around=around), tries)
         tried = {id(attempt.rule) for attempt in attempts}
         others = [rule for rule in about if id(rule) not in tried]
         numbers = [bus.counts[address] for bus in (late, early)]

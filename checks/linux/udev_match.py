@@ -49,6 +49,7 @@ def _fnmatch(pattern: str, text: str) -> bool:
     return compiled is not None and compiled.fullmatch(text) is not None
 
 
+@functools.lru_cache(maxsize=4096)
 def _shortest(pattern: str) -> int:
     return sum(found["stars"] is None for found in _PIECE.finditer(pattern))
 

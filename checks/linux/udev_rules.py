@@ -18,6 +18,7 @@ _LATE_KEYS = {name: rank for rank, name in enumerate((
     "TEST", "PROGRAM", "IMPORT{file}", "IMPORT{program}", "IMPORT{builtin}", "IMPORT{db}", "IMPORT{cmdline}",
     "IMPORT{parent}", "RESULT",
 ))}  # fmt: skip
+_VALUE_BYTES = 512  # UDEV_NAME_SIZE: udevd refuses what is longer
 _ASSIGNMENTS = {name: rank for rank, name in enumerate(("TAG", "ENV", "NAME", "ATTR", "RUN{builtin}", "RUN"))}
 
 
@@ -208,7 +209,9 @@ def _assign(
         value = substitute(token.value, run)
         match token.key:
             case "ENV":
-                _set(run, rule, token.attribute or "", _joined(token, run, value) if certain else None)
+                joined = _joined(token, run, value)
+                if joined is None or len(joined.encode("utf-8", "surrogateescape")) < _VALUE_BYTES:
+                    _set(run, rule, token.attribute or "", joined if certain else None)
             case "NAME" if run.event.device.subsystem == "net":
                 run.name = value if certain else None
             case "TAG" if certain and value is not None:

@@ -42,7 +42,7 @@ def rule_files(systemd=257):
     }
 
 
-def bundle(rules=None, systemd=257, driver="igb", more=None, links=None, denied=(), **changes):
+def bundle(rules=None, systemd=257, driver="igb", more=None, links=None, denied=(), commands=None, **changes):
     """`rules`: files below /etc/udev/rules.d by name, or whole paths."""
     files = host_files(**changes) | rule_files(systemd)
     files |= {name if name.startswith("/") else f"{ETC}/{name}": text for name, text in (rules or {}).items()}
@@ -59,7 +59,8 @@ def bundle(rules=None, systemd=257, driver="igb", more=None, links=None, denied=
         "/lib": "usr/lib",
         **(links or {}),
     }
-    return Bundle.of(files=files | (more or {}), links=all_links, denied=denied)
+    told = {"udevadm --version": f"{systemd} ({systemd}.1)\n", **(commands or {})}
+    return Bundle.of(files=files | (more or {}), links=all_links, denied=denied, commands=told)
 
 
 def forecast_of(rules, **changes):
