@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import subprocess
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bundle import Bundle, UnexpectedOutput
+from checks.bundle import Bundle, Truncated, UnexpectedOutput
 from checks.facts import boot_parameters
+from checks.gather import script
 from checks.linux import acpi_tables, efi_variables, systemd_boot, uki
 from checks.linux.kernel_parameters import obeys, parameter, split, unsafe_vfio
 from checks.outcome import CouldNotLook
+from checks.source import File
+from checks.stream import Envelope
 from tests.checks import boot_samples
 from tests.checks.test_next_boot import EFI, IMAGE, SECTIONS, look, sdboot
 
+B = "0" * 32
 WHOLE = boot_samples.uki(SECTIONS)
 
 
@@ -52,6 +59,7 @@ def test_efi_variables_and_tables_take_anything(data):
 
 
 def test_tables_say_what_they_say():
+    assert boot_samples.dmar(1) == boot_samples.KVM_1_DMAR
     found = acpi_tables.read_dmar(boot_samples.dmar(0b101), "DMAR")
     assert (found.interrupt_remapping, found.x2apic_opt_out, found.opt_in) == (True, False, True)
     assert acpi_tables.has_smmu(boot_samples.iort(0, 2, 3), "IORT")
@@ -153,3 +161,20 @@ def test_unsafe_vfio_knows_what_is_true():
     )
     allowed, _, noiommu = line.split()
     assert unsafe_vfio(split(line)) == (allowed, noiommu)
+
+
+@pytest.mark.parametrize("size", [1_000, 5_000_000])
+def test_of_a_large_image_only_the_head_travels(tmp_path, size):
+    data = boot_samples.uki([*SECTIONS, (".initrd", bytes(size))])
+    (tmp_path / "a.efi").write_bytes(data)
+    source = File(f"{tmp_path}/*.efi", binary=True, head=True, limit_bytes=65_536)
+    text = script([source], B, sudo=False)
+    answer = subprocess.run(["sh", "-c", 'eval "$(cat)"'], input=text, capture_output=True, check=True).stdout
+    bundle = Bundle(Envelope("h", datetime.now(UTC), B, (source,)), answer)
+    ((path, head),) = bundle.binaries(source.path).items()
+    assert head == data[:65_536]
+    assert uki.read(head, path).command_line == "root=UUID=1 ro intel_iommu=on"
+    whole = Bundle(Envelope("h", datetime.now(UTC), B, (replace(source, head=False),)), answer)
+    if size > 65_536:
+        with pytest.raises(Truncated):
+            whole.binaries(source.path)
