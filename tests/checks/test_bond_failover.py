@@ -179,6 +179,15 @@ def test_neighbours_will_hear_of_a_failover__broken_when_nothing_is_sent():
         heard(guest(num_grat_arp="0"))
 
 
+def test_neighbours_will_hear_of_a_failover__holds_with_advice_when_only_arp_notify_speaks():
+    one = {"/proc/sys/net/ipv4/conf/bond0/arp_notify": "1\n"}
+    both = {**one, "/proc/sys/net/ipv6/conf/all/ndisc_notify": "1\n"}
+    [advice] = advice_of(heard, guest(files=one, num_grat_arp="0"))
+    assert advice.endswith("arp_notify announces a new MAC, once, and IPv6 addresses not at all (ndisc_notify=0)")
+    [advice] = advice_of(heard, guest(files=both, num_grat_arp="0"))
+    assert advice.endswith("arp_notify announces a new MAC, once")
+
+
 def test_neighbours_will_hear_of_a_failover__holds_with_advice_when_silence_is_wanted():
     silent = model.Guest(connect="ssh://g", bonds={"bond0": model.Bond(slaves=("enp1s0",), num_grat_arp=0)})
     assert len(advice_of(heard, guest(num_grat_arp="0"), {}, silent)) == 1
