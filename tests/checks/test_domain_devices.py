@@ -69,6 +69,17 @@ def test_every_guest_address_can_be_had__broken_by_each_rule(to, message):
         addresses(moved(domain(), MAC_1, to))
 
 
+@pytest.mark.parametrize(("slot", "broken"), [(1, True), (2, True), (5, False)])
+def test_every_guest_address_can_be_had__broken_by_what_every_i440fx_has(slot, broken):
+    # Slot 1 is the PIIX3; slot 2 holds the sample's first controllers.
+    xml = moved(domain(machine="pc-i440fx-10.0"), MAC_1, (0, 0, slot, 0))
+    if broken:
+        with pytest.raises(AssertionError, match=rf"guest address 0000:00:0{slot}\.0, which another device has too"):
+            addresses(xml)
+    else:
+        assert addresses(xml) == []
+
+
 def test_every_guest_address_can_be_had__broken_by_a_plain_device():
     plain = """    <hostdev mode='subsystem' type='pci' managed='yes'>
       <source>

@@ -195,6 +195,12 @@ def test_only_enabled_units_that_write_a_number_make_vfs():
     assert start(units, ("vfs.service", "note.service")).makers == ("vfs.service",)
 
 
+@settings(deadline=None)
+@given(st.text())
+def test_any_output_of_systemctl_gives_an_order(text):
+    assert isinstance(libvirt_start.parse(Bundle.of("kvm-1", commands={SHOW: text})).after, dict)
+
+
 def test_a_host_without_systemd_orders_nothing():
     assert libvirt_start.parse(Bundle.of("kvm-1")) == libvirt_start.LibvirtStart({}, ())
 
