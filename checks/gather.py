@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from checks import as_root
 from checks.bundle import Bundle
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Names, Source
@@ -72,8 +73,10 @@ def script(sources: Sequence[Source], boundary: str, *, sudo: bool) -> bytes:
     """The whole script for these sources."""
     head = f"VFP_B={boundary} VFP_SUDO={int(sudo)} VFP_PASS=user VFP_ONLY=\n"
     # Root needs the text a second time; without sudo it goes over the wire just as it is.
-    text = f'{head}VFP_BODY={shlex.quote(body(sources))}\neval "$VFP_BODY"\n' if sudo else head + body(sources)
-    return text.encode()
+    if not sudo:
+        return (head + body(sources)).encode()
+    text = as_root.plan(sources) + body(sources)
+    return f'{head}VFP_BODY={shlex.quote(text)}\neval "$VFP_BODY"\n'.encode()
 
 
 def body(sources: Sequence[Source]) -> str:

@@ -84,5 +84,5 @@ def sentence(machine: str, name: str, reading: Reading) -> str:
 
 def _remedy(reading: Reading) -> str:
     if reading.detail.startswith("sudo"):
-        return "let this user run 'sudo -n sh' there without a password, or connect as root"
+        return "let this user run there what './vfproof sudoers USER' lists, or connect as root"
     return "connect as root, or set 'sudo: true' in the inventory"

@@ -25,6 +25,7 @@ RUNS: dict[str, Callable[[Words], int]] = {
 # Commands that understand their own words, each a module of another room and its first words.
 OTHERS = {
     "discover": ("checks.discover",),
+    "sudoers": ("checks.sudoers",),
     "gather": ("checks.offline", "gather"),
     "anonymise": ("checks.offline", "anonymise"),
 }

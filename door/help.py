@@ -21,6 +21,7 @@ and their bonds when a link goes.
   ./vfproof anonymise BUNDLE ...    the same without names and addresses, for a bug report
   ./vfproof drill [GUEST ...]       switch the active slave of a guest's bond, watch the wire, give it back
   ./vfproof discover ssh://HOST     print an inventory of what is there now
+  ./vfproof sudoers USER            what a gather needs of root, as a sudoers file
   ./vfproof compare BEFORE AFTER    two runs: what changed, and whether it matters
   ./vfproof lab up|down|status|ssh|console   the embedded lab by hand
   ./vfproof test                    the project's own tests
@@ -143,6 +144,21 @@ their host by the MACs of their VFs. Guests that were not named, but that libvir
 
   ./vfproof discover ssh://root@kvm-01 ssh://root@guest-01 > inventory.yaml
   ./vfproof check -i inventory.yaml
+
+{EXIT_STATUSES}
+""",
+    "sudoers": f"""\
+./vfproof sudoers USER [--guest]
+
+Prints a sudoers file for a user who is not root, with every command that a gather runs as root where the inventory has
+`sudo: true`, and nothing else: each is one whole, constant command that reads. Without it (and without sudo) a gather
+works too; what the user may not read is then marked as denied, and statements that need it could not look.
+
+  USER      the user on the machine; %GROUP and #UID work as in sudoers
+  --guest   for guests; without it, for hosts
+
+  ./vfproof sudoers watcher > vfproof.sudoers
+  visudo -cf vfproof.sudoers    and install it on the host as /etc/sudoers.d/vfproof, owner root, mode 0440
 
 {EXIT_STATUSES}
 """,

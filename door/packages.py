@@ -51,6 +51,7 @@ TESTS = (
     Package("openssh-server", "sshd"),
     Package("shellcheck", "shellcheck"),
     Package("strace", "strace"),
+    Package("sudo", "visudo"),
 )
 
 
