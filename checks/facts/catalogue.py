@@ -41,9 +41,9 @@ HOST_SOURCES = _joined(
     libvirt.SOURCES,
     networks.SOURCES,
     libvirt_start.SOURCES,
-    host_validation.SOURCES,
     managed_nics.SOURCES,
     nics.SOURCES,
     bonds.SOURCES,
+    host_validation.SOURCES,  # evidence only, so it is the first to be lost when time is short
 )
 GUEST_SOURCES = _joined(system.SOURCES, nics.SOURCES, nic_naming.SOURCES, bonds.SOURCES)
