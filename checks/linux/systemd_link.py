@@ -22,6 +22,8 @@ _MAC_KEYS = ("MACAddress", "PermanentMACAddress")
 _CONDITIONS = ("Host", "Virtualization", "KernelVersion", "Version", "Credential", "Architecture", "Firmware")
 _WORD = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
 _MOST = 0x7FFFFFFF
+# udev's database has these, and when .link files are compared they are not there yet (ID_NET_DRIVER: since 255 it is).
+_SET_LATER = frozenset({"ID_NET_DRIVER", "ID_NET_LINK_FILE", "ID_NET_LINK_FILE_DROPINS", "ID_NET_NAME"})
 
 Verdict = bool | None
 
@@ -126,11 +128,14 @@ def _same(verdicts: Sequence[bool]) -> Verdict:
 def _properties(words: Sequence[str], properties: Mapping[str, str]) -> Verdict:
     if not properties:
         return None
+    unknown = False
     for word in words:
         name, _, value = word.removeprefix("!").partition("=")
-        if (name in properties and fnmatchcase(properties[name], value)) == word.startswith("!"):
+        if name in _SET_LATER:
+            unknown = True
+        elif (name in properties and fnmatchcase(properties[name], value)) == word.startswith("!"):
             return False
-    return True
+    return None if unknown else True
 
 
 def _parameter(word: str, parameters: Mapping[str, str]) -> bool:

@@ -155,7 +155,7 @@ INSTALLED = {"names": {GENERATORS: ("netplan",)}}
         ("network: {ethernets: {enp1s0: {virtual-function-count: 2}}}\n", 2, ""),
         ("network:\n  ethernets:\n    a: {dhcp4: no}\n    enp1s0: {virtual-function-count: 2}  # ours\n", 2, ""),
         (
-            "network:\n  ethernets:\n    'enp1s0':\n      addresses: [10.0.0.1/24]\n      virtual-function-count: 2 #\n",
+            "network:\n  ethernets:\n    'enp1s0':\n      addresses: [10.0.0.1/24]\n      virtual-function-count: 2\n",
             2,
             "",
         ),
