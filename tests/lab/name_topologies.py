@@ -1,7 +1,7 @@
 """PCI layouts of guests: each as libvirt's domain XML, and as the devices that libvirt would start for it.
 
-One table, rendered twice, so that the predictor is fed XML and the booted guest has the same addresses. The renderings
-were held against libvirt 11.3 (`virsh domxml-to-native qemu-argv`).
+One table, rendered twice, so that the predictor is fed XML and the booted guest has the same addresses. Machine types,
+controllers and video were held against libvirt 11.3 (`virsh domxml-to-native qemu-argv`, which drops NICs' addresses).
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ class Topology:
     def qemu(self) -> tuple[str, ...]:
         root = "pcie.0" if self.is_q35 else "pci.0"
         devices = []
-        for port, one in enumerate(self.bridges, start=16):
+        for one in self.bridges:
+            port = one.at.slot if "switch" in one.model else one.at.slot << 3 | one.at.function
             driver = _BRIDGES[one.model].format(index=one.index, port=port)
             devices.append(f"{driver},id=pci.{one.index},{one.at.qemu(root)}")
         for number, nic in enumerate(self.nics):
