@@ -21,6 +21,12 @@ stamp() {
     fi
 }
 
+seconds() { # now_s: the time in whole seconds
+    now_s=${EPOCHREALTIME-}
+    now_s=${now_s%[.,]*}
+    [ -n "$now_s" ] || now_s=$(date +%s)
+}
+
 mark() {
     case $marker in
     udp)
@@ -75,9 +81,10 @@ status=$?
 stamp done_at
 printf 'status=%s\nmessage=%s\n' "$status" "$(printf '%s' "$message" | tr '\n' ' ')"
 
-tries=0
-while ! followed "$@" && [ $((tries * 50)) -lt "$wait_ms" ]; do
-    tries=$((tries + 1))
+# By the clock and not by counting: on a slow guest each `sleep` takes much longer than it is told.
+seconds
+ends=$((now_s + (wait_ms + 999) / 1000))
+while ! followed "$@" && seconds && [ "$now_s" -le "$ends" ]; do
     sleep 0.05
 done
 stamp seen_at
