@@ -30,6 +30,7 @@ def main() -> int:
     missed = 0
     for number in numbers:
         with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "sshd").mkdir()
             server = sshd.start(Path(folder) / "sshd")
             try:
                 wanted = fleet.orders(server, number, HOST_SOURCES)

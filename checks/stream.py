@@ -17,8 +17,8 @@ Tags, with the number of their source (0 where there is none):
     item out err      one file: its path, its bytes, what the reader complained and its exit status
     item hex err      one binary file, as `od -An -v -tx1` prints it
     item cmd err      one command
-    whole             before an err that is numbered 1: the text went through the mask (checks/remote/mask.sed), and came
-                      to its end; without it, the text was cut off
+    whole             before an err that is numbered 1: the text went through the mask (checks/remote/mask.sed), and
+                      came to its end; without it, the text was cut off
     closed            a directory that may not be searched (or, made by `Bundle.of`, anything denied)
     unread            a source that could not be begun: why
     again             this source is read once more, by root: forget what was denied the first time
@@ -97,6 +97,11 @@ def _split(boundary: bytes, raw: bytes) -> Iterator[Section]:
         if not newline or not number.isdigit() or len(number) > 9:
             raise Malformed(f"a section headed {as_text(head[:80])!r}")
         yield Section(as_text(tag), int(number), payload)
+
+
+def sections(boundary: str, raw: bytes) -> Iterator[Section]:
+    """The sections of an answer, one after another. Raises Malformed."""
+    return _split(boundary.encode(), raw)
 
 
 def encode(

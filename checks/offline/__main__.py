@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from checks.offline.anonymise import anonymising
 from checks.offline.gathering import gathering
 from checks.offline.words import USAGE, Unusable, parsed
 from checks.outcome import CouldNotLook
@@ -18,7 +19,7 @@ def main(words: Sequence[str]) -> int:
     """Do what the words say; the exit status."""
     try:
         wanted = parsed(words)
-        return gathering(wanted)
+        return gathering(wanted) if wanted.command == "gather" else anonymising(wanted)
     except (Unusable, InventoryError, RunFolderProblem, CouldNotLook) as error:
         print(f"vfproof: {error}", file=sys.stderr)
         return USAGE
