@@ -48,7 +48,7 @@ def _bond(machine: Machine, bond: Bond) -> Node:
     remarks = (Remark(f"left out, because they are leased or made up: {', '.join(left_out)}"),) if left_out else ()
     down = [slave.nic for slave in bond.slaves if not slave.link_up]
     faults = (Remark(f"BROKEN NOW: no link on {', '.join(down)}"),) if down else ()
-    return Entry(bond.name, below=(*entries, *remarks, *faults), comment=f"active now: {bond.active_slave or 'none'}")
+    return Entry(bond.name, below=(*entries, *remarks, *faults))
 
 
 def _vlans(bond: Bond, leased: frozenset[str]) -> tuple[tuple[Node, ...], list[str]]:
