@@ -138,6 +138,10 @@ def _remedy(p: PairedPf, found: Pf, ahead: Outlook) -> str:
     manager = next((c for c in ahead.claims if c.mechanism == "operator"), None)
     if manager:
         return f"; {manager.title} manages this host: change the number there, a rule of your own would not last"
+    right = [owner.name for owner in ahead.owners if owner.count == want]
+    wrong = [owner.name for owner in ahead.owners if owner.count != want]
+    if right and wrong:
+        return f"; leave it to {right[0]}, and take its number out of {', '.join(wrong)}"
     if not want:
         return ""
     corrected = next((u for u in ahead.expected.unapplied if u.corrected), None)
