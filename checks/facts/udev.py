@@ -5,7 +5,7 @@ Sources: man udev; systemd src/udev; the sysfs files of the PFs and of all devic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -90,12 +90,12 @@ def parse(bundle: Bundle) -> UdevRules:
     return judge(rule_files(bundle), bundle)
 
 
-def rule_files(bundle: Bundle) -> RuleFiles:
+def rule_files(bundle: Bundle, folders: Sequence[str] = FOLDERS) -> RuleFiles:
     """The rule files of a host. Raises what reading them raises, and CouldNotLook when there is no end of them."""
-    texts = {path: text for folder in FOLDERS for path, text in bundle.texts(f"{folder}/*").items()}
+    texts = {path: text for folder in folders for path, text in bundle.texts(f"{folder}/*").items()}
     if sum(len(text) for text in texts.values()) > _MOST_BYTES:
         raise CouldNotLook(f"{bundle.machine}: its udev rules are larger than {_MOST_BYTES} bytes; nobody wrote those")
-    links = {path: target for folder in FOLDERS for path, target in bundle.links(f"{folder}/*").items()}
+    links = {path: target for folder in folders for path, target in bundle.links(f"{folder}/*").items()}
     # A link to nothing masks as well as one to /dev/null: its name is taken, and there is nothing to read.
     masks = tuple(path for path, target in links.items() if target == "/dev/null" or path not in texts)
     return RuleFiles(texts | bundle.texts(f"{_LAID_BESIDE}/*.rules"), masks)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from checks.linux.udev_event import Event, Run, Value, compare_own, compare_parent, exists, property_of, substitute
 from checks.linux.udev_language import Rule, Token
-from checks.linux.udev_match import matches
+from checks.linux.udev_match import is_glob, matches
 
 _PARENT_KEYS = {"KERNELS", "SUBSYSTEMS", "DRIVERS", "ATTRS", "TAGS"}
 # After the comparisons with the device and its parents, in udevd's order (the enumeration of token types).
@@ -186,8 +186,9 @@ def _from_parent(pattern: str, run: Run) -> Mapping[str, Value]:
         run.opaque = True
         return {}
     known = {name: value for name, value in run.event.of_parent.items() if matches(wanted, name)}
-    if not known:
-        run.opaque = True
+    if not known and not is_glob(wanted):
+        return {wanted: None}
+    run.opaque = run.opaque or not known
     return known
 
 
