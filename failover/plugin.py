@@ -133,7 +133,7 @@ def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None
 def _skip_unless_wanted(request: pytest.FixtureRequest, guest_name: str, fault: FaultName, wanted: Drill) -> None:
     if not wanted.permitted:
         pytest.skip(f"{guest_name}: the inventory permits no drill (guests.{guest_name}.drill.permitted)")
-    if fault not in wanted.faults:
+    if fault not in (*wanted.faults, *wanted.on_request):
         pytest.skip(f"{guest_name}: the inventory permits no {fault} (guests.{guest_name}.drill.faults)")
     reason = None
     if not request.config.getoption("drill"):

@@ -44,7 +44,10 @@ class Drill(Strict):
         description="how to switch; auto takes ifenslave where the guest has one, else iproute2, else sysfs",
     )
     faults: tuple[FaultName, ...] = Field(
-        default=("switch",), description="what may be done to the bond, each a drill of its own, in this order"
+        default=("switch",), description="what is done to the bond, each a drill of its own, in this order"
+    )
+    on_request: tuple[FaultName, ...] = Field(
+        default=(), description="what else may be done, but only when the command line asks for it by --fault"
     )
     observer: str | None = Field(default=None, description="name of the observer that watches; required to drill")
     more_observers: tuple[str, ...] = Field(
