@@ -17,7 +17,7 @@ _SECONDS = 20
 # Where systems keep what is for root alone. sysfs and /proc are open, but for firmware's tables and variables.
 _CLOSED = ("/etc/", "/boot/", "/efi/", "/run/", "/root/", "/var/", "/usr/local/", "/sys/firmware/")
 _OPEN = ("/etc/os-release", "/run/udev/data/", "/run/systemd/network/", "/run/udev/rules.d/")
-_PROGRAMS = frozenset({"dmesg", "find", "journalctl"})
+_PROGRAMS = frozenset({"dmesg", "find", "journalctl", "virsh"})
 # Not the user's own PATH, with which he would choose what root runs.
 _SEARCHED = "PATH=/usr/sbin:/usr/bin:/sbin:/bin;"
 
