@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from checks import test_vf_persistence as statements
@@ -120,7 +122,7 @@ def test_vfs_come_back_after_a_reboot__could_not_look_into_programs_and_doubtful
         state(come_back, denied=[NM])
 
 
-MECHANISMS = {
+MECHANISMS: dict[str, dict[str, Any]] = {
     "link": {"more": {f"{LINKS}/10-pf.link": LINK}},
     "unit": {"more": {f"{UNITS}/vfs.service": UNIT}, "wants": ["vfs.service"]},
     "rc.local": {"more": {"/etc/rc.local": f"#!/bin/sh\necho 2 > {NETDEV}\n"}, "executable": "/etc/rc.local\n"},
