@@ -1,6 +1,7 @@
 """Bundles that lie in a folder, in place of live gathers: no machine is contacted.
 
-A machine's answer is a file of its name in the folder: `NAME.vfb.gz` or `NAME.vfb` (a bundle), or a sosreport.
+A machine's answer is a file of its name in the folder: `NAME.vfb.gz` or `NAME.vfb` (a bundle), or a sosreport
+(`NAME.tar.xz`, .gz, .bz2, or a folder).
 Whatever is wrong with it is one sentence, and the machine could not be looked at.
 """
 
@@ -10,9 +11,11 @@ from pathlib import Path
 
 from checks.bundle import Bundle
 from checks.gather import Folder, Order
+from checks.offline.sosreport import bundle_of
 from checks.outcome import CouldNotLook
 
 BUNDLE_ENDS = (".vfb.gz", ".vfb")
+SOS_ENDS = (".tar.xz", ".tar.gz", ".tar.bz2", ".tar", "")
 
 
 class NoBundle(CouldNotLook):
@@ -57,12 +60,15 @@ class StoredBundles:
 
 def read_one(directory: Path, order: Order) -> Bundle:
     """What the folder holds of one machine. Raises NoBundle, NotABundle."""
-    there = [path for end in BUNDLE_ENDS if (path := directory / f"{order.name}{end}").exists()]
+    ends = (*BUNDLE_ENDS, *SOS_ENDS)
+    there = [path for end in ends if (path := directory / f"{order.name}{end}").exists()]
     if len(there) > 1:
         names = " and ".join(path.name for path in there)
         raise NoBundle(f"{order.name}: {directory} holds {names}; keep the one that counts")
     if there:
         try:
+            if not there[0].name.endswith(BUNDLE_ENDS):
+                return bundle_of(there[0], order.name, order.sources)
             return Bundle.load(there[0], order.name)
         except CouldNotLook as problem:
             raise type(problem)(f"{order.name}: {problem}") from None
