@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -193,7 +194,7 @@ class TestAnswer:
     def test_nobody_looked_is_an_error(self):
         found = bundle()
         for ask in (lambda: found.text("/etc/passwd"), lambda: found.texts("/etc/*"), lambda: found.output("id")):
-            with pytest.raises(NotGathered, match="did not (look for|run)"):
+            with pytest.raises(NotGathered, match=r"did not (look for|run)"):
                 ask()
         assert found.text("/sys/class/net/lo/mtu") is None
 
@@ -359,3 +360,37 @@ def test_any_envelope_is_one_or_is_no_bundle(machine, taken, boundary, sources):
 def test_a_deeply_nested_envelope():
     with pytest.raises(Malformed):
         from_bytes(gzip.compress(b"[" * 100_000 + b"\n"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"kind": "File", "path": "/a", "limit_bytes": "x"},
+        {"kind": "File", "path": "/a", "keep": 7},
+        {"kind": "File", "path": "/\ud800"},
+        {"kind": "Command", "line": "x" * 5000},
+        {"kind": "Command", "line": "ip link", "timeout_s": -1},
+    ],
+)
+def test_sources_that_no_gather_writes(source):
+    head = {"vfproof-bundle": 1, "machine": "h", "taken_at": "2026-01-02T00:00:00+00:00", "boundary": B}
+    with pytest.raises(Malformed, match="its envelope is damaged"):
+        from_bytes(json.dumps(head | {"sources": [source]}).encode() + b"\n")
+
+
+def test_a_million_sections_end_soon():
+    begun = time.monotonic()
+    raw = f"\n{B} hello 0\n".encode() + f"\n{B} again 1\n".encode() * 1_000_000
+    with pytest.raises(NotABundle, match="more than 100000 sections"):
+        Bundle(Envelope("h", datetime.now(UTC), B, SOURCES), raw)
+    assert time.monotonic() - begun < 3
+
+
+def test_a_masked_text_that_does_not_end_was_cut_off():
+    body = (("item", "/etc/rules/1"), ("out", "x"))
+    cut = answer(*body, ("err", "\nrc 0")).replace(f"{B} err 0".encode(), f"{B} err 1".encode())
+    whole = answer(*body, ("whole", ""), ("err", "\nrc 0")).replace(f"{B} err 0".encode(), f"{B} err 1".encode())
+    envelope = Envelope("h", datetime.now(UTC), B, SOURCES)
+    assert Bundle(envelope, whole).text("/etc/rules/1") == "x"
+    with pytest.raises(Truncated):
+        Bundle(envelope, cut).text("/etc/rules/1")
