@@ -15,6 +15,7 @@ from checks.linux.bonding import Cause, expected_notifications
 from failover.bond_state import BondState, SlaveState
 from failover.events import Do, Event
 from failover.frames import BROADCAST, Frame, Tokens, decode
+from failover.remote import sender
 from failover.result import Direction, DrillResult, NeighbourMove, SwitchRecord
 from failover.timeline import Announced, Scene, find_switch, measure
 
@@ -58,6 +59,22 @@ def reply(sequence: int, source: str = OLD, address: str = GUEST4) -> Packet:
         data = b"t" * 16 + TOKENS.probe * 5
         return frame / IPv6(src=address, dst=WATCHER6) / ICMPv6EchoReply(seq=sequence, data=data)
     return frame / IP(src=address, dst=WATCHER4) / ICMP(type=0, seq=sequence) / Raw(b"t" * 16 + TOKENS.probe * 5)
+
+
+def numbered(number: int, address: str = GUEST4, *, answer: bool = False, vlan: int | None = None) -> Packet:
+    """A probe of our own sender, built by its own code, or its answer."""
+    six = ":" in address
+    icmp = bytearray(sender.request(number, 7, TOKENS.probe, six=six))
+    if answer:
+        icmp[0] = 129 if six else 0
+    ends = (NEW, OBSERVER) if answer else (OBSERVER, NEW)
+    frame = Ether(src=ends[0], dst=ends[1])
+    if vlan is not None:
+        frame /= Dot1Q(vlan=vlan)
+    who = (address, WATCHER6 if six else WATCHER4)
+    source, target = who if answer else who[::-1]
+    above = IPv6(src=source, dst=target, nh=58) if six else IP(src=source, dst=target, proto=1)
+    return frame / above / Raw(bytes(icmp))
 
 
 def marker(token: bytes) -> Packet:
