@@ -9,25 +9,16 @@ from typing import get_args
 
 import pytest
 
-from checks.connection import Connection
-from checks.facts import libvirt, pci
-from checks.local import LocalConnection
-from checks.machines import SELECTION, Machines, parameters
+from checks.machines import SELECTION, parameters
 from checks.outcome import CouldNotLook
 from checks.transport import connect
 from failover import drill as drilling
-from failover import verdict
+from failover import preparing, verdict
 from failover.guest import DrilledGuest, Refused
-from failover.host_links import HostLinks
-from failover.observer import Watcher, look
-from failover.permission import ON_THE_HOST, ON_THE_SWITCH, carried_by, demand_permission, places_behind
 from failover.pictures import picture, protocol
-from failover.places import CouldNotMeasure, DoesNotApply, Place, entered
-from failover.plan import Plan
+from failover.places import CouldNotMeasure, DoesNotApply, Place
 from failover.result import DrillResult
-from failover.switch_hook import SwitchHook
-from failover.timeline import Announced
-from inventory.model import Budgets, Drill, FaultName, Guest, Inventory, Observer
+from inventory.model import Budgets, Drill, FaultName, Guest, Inventory
 from reports.figure import draw
 from reports.run_folder import RUN_FOLDER, RunFolder
 
@@ -147,81 +138,27 @@ def _skip_unless_wanted(request: pytest.FixtureRequest, guest_name: str, fault: 
 
 def _drill(request: pytest.FixtureRequest, name: str, fault: FaultName, inventory: Inventory) -> DrillResult:
     config, wanted = request.config, inventory.guests[name]
-    bond = _bond(name, wanted)
+    bond = preparing.bond_of(name, wanted)
     folder = config.stash[RUN_FOLDER]
     base = f"drills/{name}/{fault}"
     with ExitStack() as stack:
         connection = stack.enter_context(connect(wanted.connect, wanted.ssh_config, sudo=wanted.sudo))
         guest = DrilledGuest(name, Place(connection), bond, wanted.sudo)
-        plan = _plan(guest, fault, wanted, config.getoption("switch_by") or wanted.drill.switch)
+        plan = preparing.plan(guest, fault, wanted, config.getoption("switch_by") or wanted.drill.switch)
         try:
-            plan = replace(plan, breaker=_breaker(request, stack, plan, inventory))
+            breaker = preparing.breaker(request.getfixturevalue("machines"), stack, plan, inventory)
         except Refused as reason:
             return DrillResult(name, bond, fault, (), None, None, refused=str(reason))
         except DoesNotApply as reason:
             return DrillResult(name, bond, fault, (), None, None, does_not_apply=str(reason))
         observers = [
-            partial(_look, stack, observer, inventory.observers[observer])
+            partial(preparing.watcher, stack, observer, inventory.observers[observer])
             for observer in (wanted.drill.observer or "", *wanted.drill.more_observers)
         ]
-        result = drilling.run(plan, observers, lambda observer: folder.open(f"{base}/{observer}.pcap"))
+        result = drilling.run(
+            replace(plan, breaker=breaker), observers, lambda observer: folder.open(f"{base}/{observer}.pcap")
+        )
     return _with_evidence(folder, base, result)
-
-
-def _breaker(
-    request: pytest.FixtureRequest, stack: ExitStack, plan: Plan, inventory: Inventory
-) -> HostLinks | SwitchHook | None:
-    name, fault = plan.guest.name, plan.fault
-    if fault in ON_THE_SWITCH:
-        if not inventory.switch_hook:
-            raise DoesNotApply(f"{fault} needs the site's own hook, and the inventory names none (switch_hook)")
-        return SwitchHook(inventory.switch_hook, fault, name)
-    if fault not in ON_THE_HOST:
-        return None
-    host_name = carried_by(inventory, name, fault)
-    host = inventory.hosts[host_name]
-    machines: Machines = request.getfixturevalue("machines")
-    pfs = machines.fact(("host", host_name), pci.parse)
-    domains = machines.fact(("host", host_name), libvirt.parse)
-    behind = places_behind(inventory, name, plan.wanted_slaves, domains, pfs)
-    demand_permission(inventory, host_name, {vf.pf for vf in behind.values()}, domains, pfs)
-    place = Place(stack.enter_context(connect(host.connect, host.ssh_config, sudo=host.sudo)))
-    links = HostLinks(host_name, place, ON_THE_HOST[fault], behind, host.sudo)
-    links.demand_settable()
-    return links
-
-
-def _bond(name: str, wanted: Guest) -> str:
-    if wanted.drill.bond is not None:
-        return wanted.drill.bond
-    if len(wanted.bonds) == 1:
-        return next(iter(wanted.bonds))
-    raise CouldNotMeasure(f"{name}: the inventory does not say which bond to drill (guests.{name}.drill.bond)")
-
-
-def _plan(guest: DrilledGuest, fault: FaultName, wanted: Guest, way: str) -> Plan:
-    bond = wanted.bonds.get(guest.bond)
-    addresses = [] if bond is None else [Announced(-1, str(each.ip)) for each in bond.addresses]
-    for vlan, networks in ({} if bond is None else bond.vlans).items():
-        addresses += [Announced(vlan, str(each.ip)) for each in networks]
-    return Plan(
-        guest=guest,
-        fault=fault,
-        way=way,
-        wanted_slaves=() if bond is None else bond.slaves,
-        wanted_addresses=tuple(addresses),
-        probe_interval_ms=wanted.drill.probe_interval_ms,
-        give_back_after_s=wanted.drill.give_back_after_s,
-        budgets=wanted.drill.budgets,
-    )
-
-
-def _look(stack: ExitStack, name: str, wanted: Observer) -> Watcher:
-    if wanted.connect is None:
-        place = Place(LocalConnection(f"observer {name}"), entered(wanted))
-        return look(name, place, wanted.interface, sudo=False)
-    connection: Connection = stack.enter_context(connect(wanted.connect, wanted.ssh_config, sudo=wanted.sudo))
-    return look(name, Place(connection), wanted.interface, sudo=wanted.sudo)
 
 
 def _with_evidence(folder: RunFolder, base: str, result: DrillResult) -> DrillResult:
