@@ -185,6 +185,8 @@ class Bundle:
         for path, detail in self._contents.closed.items():
             found.append(Problem(path, "denied", sentence(self.machine, path, Reading("denied", detail=detail))))
         for number, reading in sorted(self._contents.unread.items()):
+            if reading.status == "spared":
+                continue
             name = _name(self._envelope.sources[number]) if self._envelope.sources else str(number)
             found.append(Problem(name, reading.status, sentence(self.machine, name, reading)))
         for table in self._contents.tables():

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from checks.source import Attributes, Command, File, Links, Names, Source
 
-Status = Literal["read", "missing", "denied", "timed out", "truncated", "no value", "failed"]
+Status = Literal["read", "missing", "denied", "timed out", "truncated", "no value", "failed", "spared"]
 _LONGEST_NAME = 4096  # PATH_MAX
 _KINDS: dict[str, type[Source]] = {kind.__name__: kind for kind in (File, Attributes, Links, Names, Command)}
 

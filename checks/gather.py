@@ -109,7 +109,8 @@ def _plan(sources: Sequence[Source]) -> list[str]:
             reader = f"read_binary {number} {_FILE_SECONDS} {source.limit_bytes + 1}"
             plan += [f'P={shlex.quote(source.path)}; want {number} && look {number} "$P" && {reader} $P']
         elif isinstance(source, Command):
-            plan += [f"want {number} && {_run(number, source)}"]
+            spared = f"spared {number} {shlex.quote(source.unless)} || " if source.unless else ""
+            plan += [f"want {number} && {{ {spared}{_run(number, source)}; }}"]
         else:
             continue
         plan.append(f"finished {number}")
@@ -134,7 +135,8 @@ def _grouped(members: Sequence[tuple[int, str]], reader: str) -> list[str]:
     if not members:
         return []
     globs = [
-        f'P={shlex.quote(path)}; want {number} && look {number} "$P" && set -- "$@" $P' for number, path in members
+        f'P={shlex.quote(path)}; want {number} && look {number} "$P" && set -- $P "$@" && {{ there "$1" || shift; }}'
+        for number, path in members
     ]
     return ["set --", *globs, f'{reader} "$@"', "finished " + " ".join(str(number) for number, _ in members)]
 
@@ -145,6 +147,8 @@ def _run(number: int, source: Command) -> str:
     limits = f"{number} {source.timeout_s} {source.limit_bytes + 1} {sieves}"
     if source.each_line_of is not None:
         return f"run_each {limits} {shlex.quote(source.line)} {shlex.quote(source.each_line_of)}"
+    if source.each_match_of is not None:
+        return f"run_matched {limits} {shlex.quote(source.line)} {shlex.quote(source.each_match_of)}"
     return f"run {limits} {shlex.quote(source.line)} {shlex.join(source.line.split())}"
 
 

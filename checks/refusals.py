@@ -75,6 +75,8 @@ def sentence(machine: str, name: str, reading: Reading) -> str:
             what = f"'{name}' is larger than the gather takes{said}"
         case "no value":
             what = f"'{name}' has no value now{said}"
+        case "spared":
+            what = f"'{name}' was not run, as root read what is in {reading.detail}"
         case _ if reading.rc:
             what = f"'{name}' failed with exit status {reading.rc}{said}"
         case _:

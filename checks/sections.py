@@ -77,6 +77,8 @@ def _read_remark(reader: _Reader, section: Section) -> None:
             reader.closed.append((section.number, text.rstrip("/") or "/"))
         case "unread":
             reader.contents.unread[section.number] = Reading(status_of(text), detail=first_line(text))
+        case "spared":
+            reader.contents.unread[section.number] = Reading("spared", detail=text)
         case "again":
             _forget_refusals(reader, section.number)
         case "note":

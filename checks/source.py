@@ -53,6 +53,9 @@ class Command:
 
     `each_line_of`: run it once per line of another plain command's output, appended as last argument
     (`Command("virsh dumpxml", each_line_of="virsh list --all --name")`).
+    `each_match_of`: run it once per match of a glob, the name that stands where the glob has its first wildcard
+    appended (`Command("ethtool -i", each_match_of="/sys/class/net/*/device/sriov_totalvfs")`).
+    `unless`: a directory; a gather as root that finds it does not run the command: other sources read the same there.
     """
 
     line: str
@@ -61,6 +64,8 @@ class Command:
     drop: str | None = None
     timeout_s: int = 10
     limit_bytes: int = 1_048_576
+    each_match_of: str | None = None
+    unless: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse anything that a shell would take for more than words."""

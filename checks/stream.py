@@ -21,6 +21,7 @@ Tags, with the number of their source (0 where there is none):
                       came to its end; without it, the text was cut off
     closed            a directory that may not be searched (or, made by `Bundle.of`, anything denied)
     unread            a source that could not be begun: why
+    spared            a command that was not run, as root read the same in this directory
     again             this source is read once more, by root: forget what was denied the first time
     note              a remark on the gather itself
     done              numbers of the sources that are through

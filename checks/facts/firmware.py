@@ -1,4 +1,4 @@
-"""Driver version and firmware of every interface, as `ethtool -i` prints them.
+"""Driver version and firmware of every PF's interface, as `ethtool -i` prints them.
 
 Source: ethtool(8); Linux 6.12 include/uapi/linux/ethtool.h (struct ethtool_drvinfo). Drivers of the kernel itself give
 the kernel's release as their version.
@@ -17,7 +17,8 @@ _ETHTOOL = "ethtool -i"
 
 SOURCES: tuple[Source, ...] = (
     Links(f"{_NETDEVS}/*"),
-    Command(_ETHTOOL, each_line_of=f"ls {_NETDEVS}", keep="^(driver|version|firmware-version): "),
+    # A host has a handful of PFs, and maybe hundreds of other interfaces; one process for each would take its time.
+    Command(_ETHTOOL, each_match_of=f"{_NETDEVS}/*/device/sriov_totalvfs", keep="^(driver|version|firmware-version): "),
 )
 _NOTHING = frozenset({"", "n/a", "unknown"})
 

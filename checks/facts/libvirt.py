@@ -28,9 +28,9 @@ SOURCES: tuple[Source, ...] = (
     Names(_AUTOSTART),
     File(f"{_STORED}/*.xml", keep=KEEP),
     File(f"{_RUNNING}/*.xml", keep=KEEP),
-    Command(_LIST),
-    Command(_DUMP, each_line_of=_LIST, keep=KEEP),
-    Command(_DUMP_STORED, each_line_of=_LIST, keep=KEEP),
+    Command(_LIST, unless=_STORED),
+    Command(_DUMP, each_line_of=_LIST, keep=KEEP, unless=_STORED),
+    Command(_DUMP_STORED, each_line_of=_LIST, keep=KEEP, unless=_STORED),
 )
 
 

@@ -28,8 +28,8 @@ SOURCES: tuple[Source, ...] = (
     Names(_RUNNING),
     File(f"{_STORED}/*.xml", keep=KEEP),
     File(f"{_RUNNING}/*.xml", keep=KEEP),
-    Command(_TABLE),
-    Command(_DUMP, each_line_of=_LIST, keep=KEEP),
+    Command(_TABLE, unless=_STORED),
+    Command(_DUMP, each_line_of=_LIST, keep=KEEP, unless=_STORED),
 )
 
 

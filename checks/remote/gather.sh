@@ -6,7 +6,8 @@
 # pass), and puts the plan after it. The answer's format is described in checks/stream.py.
 #
 # A fork costs 5 ms on an emulated host. So globs are expanded by the shell, one grep reads all small files and one ls
-# all links; a file is read alone only when its group hung or was too large.
+# all links; what finds nothing starts nothing; a file is read alone only when its group hung or was too large.
+# tests/checks/test_gather_cost.py counts the processes.
 
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
@@ -16,6 +17,8 @@ IFS=
 exec 3>&1 </dev/null
 vfp_denied=
 vfp_patience=5 # seconds for one file alone
+vfp_many=1000 # paths of one command line; of 50 bytes each they are far from what any kernel allows
+vfp_listed=
 vfp_uid=$(id -u)
 
 # mark TAG NUMBER: a section begins.
@@ -58,6 +61,12 @@ shut() {
     mark closed "$1"
     printf '%s' "$2"
     deny "$1"
+}
+
+# there PATH: whether a source found something, or its glob stands for itself. Where nobody may look, a reader shall say so.
+there() {
+    [ -e "$1" ] || [ -L "$1" ] && return 0
+    [ -d "${1%/*}" ] && [ ! -x "${1%/*}" ]
 }
 
 # look NUMBER GLOB: find out what this user may not see. A glob finds nothing in a closed directory, and that is not
@@ -139,19 +148,23 @@ end_of() {
     printf '%s' "$1"
 }
 
-# ended: the mask may make a text shorter, so that its length no longer tells whether it was cut; its end then does.
-ended() {
-    [ "$vfp_masked" = 0 ] || mark whole 0
+# sent FUNCTION WORD...: what it prints goes out, no more than the limit; and, where it can be, without what looks like a
+# secret. Without sed no text leaves. What it complained stays in vfp_err.
+sent() {
+    if [ "$vfp_masked" = 0 ]; then
+        vfp_err=$({ "$@" | head -c "$vfp_limit"; } 2>&1 >&3)
+    else
+        # shellcheck disable=SC2154 # vfp_mask stands before this text
+        vfp_err=$({ { "$@"; mark whole 0; } | head -c $((vfp_limit + 64)) | sed -E "$vfp_mask" ||
+            printf '\nrc 99' >&2; } 2>&1 >&3)
+    fi
+    end_of "$vfp_err" "$vfp_masked"
 }
 
-# limited: no more than the limit; and, where it can be, without what looks like a secret. Without sed no text leaves.
-limited() {
-    if [ "$vfp_masked" = 0 ]; then
-        head -c "$vfp_limit"
-        return
-    fi
-    # shellcheck disable=SC2154 # vfp_mask stands before this text
-    head -c $((vfp_limit + 64)) | sed -E "$vfp_mask" || printf '\nrc 99' >&2
+# timed SECONDS COMMAND...: the command, and its exit status as the last line of what it complains.
+timed() {
+    within "$@"
+    printf '\nrc %s' $? >&2
 }
 
 # went_well ERR: whether a group was read to its end (checks/sections.py knows the same numbers).
@@ -176,13 +189,17 @@ read_lines() {
     mark lines 0
     vfp_how=-aHE vfp_what=$vfp_keep
     [ -n "$vfp_drop" ] && vfp_how=-aHvE vfp_what=$vfp_drop
-    vfp_err=$({ {
-        printf '%s\000' "$@" | within "$vfp_time" xargs -0 grep "$vfp_how" -e "$vfp_what"
-        printf '\nrc %s' $? >&2
-        ended
-    } | limited >&3; } 2>&1)
-    end_of "$vfp_err" "$vfp_masked"
+    if [ $# -le "$vfp_many" ]; then
+        sent timed "$vfp_time" grep "$vfp_how" -e "$vfp_what" "$@"
+    else
+        sent lines_of_many "$@"
+    fi
     went_well "$vfp_err" || read_each "$@"
+}
+
+# lines_of_many PATH...: more than the kernel takes in one command line, maybe.
+lines_of_many() {
+    printf '%s\000' "$@" | timed "$vfp_time" xargs -0 grep "$vfp_how" -e "$vfp_what"
 }
 
 # read_each PATH...: the same files one by one, after their group failed.
@@ -191,12 +208,16 @@ read_each() {
         mark item 0
         printf '%s' "$vfp_f"
         mark out 0
-        vfp_err=$({ {
-            read_one "$vfp_f" | kept
-            ended
-        } | limited >&3; } 2>&1)
-        end_of "$vfp_err" "$vfp_masked"
+        sent read_kept "$vfp_f"
     done
+}
+
+read_kept() {
+    if [ -n "$vfp_keep" ]; then
+        read_one "$1" | grep -aE -e "$vfp_keep"
+    else
+        read_one "$1"
+    fi
 }
 
 read_one() {
@@ -210,14 +231,6 @@ read_one() {
     printf '\nrc %s' $vfp_rc >&2
 }
 
-kept() {
-    if [ -n "$vfp_keep" ]; then
-        grep -aE -e "$vfp_keep"
-    else
-        cat
-    fi
-}
-
 # read_links SECONDS PATH...: where symbolic links point, by one ls. Numeric ids: names may ask a directory server.
 read_links() {
     [ $# -gt 1 ] || return 0
@@ -226,10 +239,11 @@ read_links() {
     mark list 0
     printf '%s\000' "$@"
     mark ls 0
-    vfp_err=$({
-        printf '%s\000' "$@" | within "$vfp_time" xargs -0 ls -ldn >&3
-        printf '\nrc %s' $? >&2
-    } 2>&1)
+    if [ $# -le "$vfp_many" ]; then
+        vfp_err=$(timed "$vfp_time" ls -ldn "$@" 2>&1 >&3)
+    else
+        vfp_err=$(printf '%s\000' "$@" | timed "$vfp_time" xargs -0 ls -ldn 2>&1 >&3)
+    fi
     end_of "$vfp_err"
 }
 
@@ -261,10 +275,7 @@ read_binary() {
         mark item "$vfp_number"
         printf '%s' "$vfp_f"
         mark hex "$vfp_number"
-        vfp_err=$({
-            within "$vfp_time" od -An -v -tx1 -N "$vfp_limit" "$vfp_f" >&3
-            printf '\nrc %s' $? >&2
-        } 2>&1)
+        vfp_err=$(timed "$vfp_time" od -An -v -tx1 -N "$vfp_limit" "$vfp_f" 2>&1 >&3)
         end_of "$vfp_err"
     done
 }
@@ -281,23 +292,18 @@ run() {
 rc 127'
         return
     fi
-    vfp_err=$({ {
-        {
-            within "$vfp_time" "$@"
-            printf '\nrc %s' $? >&2
-        } | sieved
-        ended
-    } | limited >&3; } 2>&1)
-    end_of "$vfp_err" "$vfp_masked"
+    sent sieved timed "$vfp_time" "$@"
     refused "${vfp_err##*rc }" "$vfp_err" && deny "$vfp_number"
 }
 
+# sieved FUNCTION WORD...: of what it prints, the lines that may and shall leave the host.
 sieved() {
-    if [ -n "$vfp_drop" ]; then
-        grep -avE -e "$vfp_drop" | kept
-    else
-        kept
-    fi
+    case ${vfp_drop:+drop}${vfp_keep:+keep} in
+    '') "$@" ;;
+    keep) "$@" | grep -aE -e "$vfp_keep" ;;
+    drop) "$@" | grep -avE -e "$vfp_drop" ;;
+    *) "$@" | grep -avE -e "$vfp_drop" | grep -aE -e "$vfp_keep" ;;
+    esac
 }
 
 # refused STATUS COMPLAINT: whether a command failed for lack of rights.
@@ -317,15 +323,18 @@ run_each() {
     IFS=' '
     # shellcheck disable=SC2086 # both lines are plain words
     command -v ${8%% *} >/dev/null || { set +f && IFS= && return; }
-    # shellcheck disable=SC2086
-    vfp_list=$(within "$2" $8 2>/dev/null)
-    vfp_rc=$?
-    if [ $vfp_rc != 0 ]; then
+    if [ "$8" != "$vfp_listed" ]; then
+        vfp_listed=$8
         # shellcheck disable=SC2086
-        vfp_err=$(within "$2" $8 2>&1 >/dev/null)
+        vfp_list=$(within "$2" $8 2>/dev/null)
+        vfp_list_rc=$?
+        # shellcheck disable=SC2086
+        [ "$vfp_list_rc" = 0 ] || vfp_list_err=$(within "$2" $8 2>&1 >/dev/null)
+    fi
+    if [ "$vfp_list_rc" != 0 ]; then
         mark unread "$1"
-        printf '%s: %s' "$8" "${vfp_err:-exit status $vfp_rc}"
-        refused $vfp_rc "$vfp_err" && deny "$1"
+        printf '%s: %s' "$8" "${vfp_list_err:-exit status $vfp_list_rc}"
+        refused "$vfp_list_rc" "$vfp_list_err" && deny "$1"
     fi
     IFS=$vfp_newline
     for vfp_argument in $vfp_list; do
@@ -339,6 +348,35 @@ run_each() {
     done
     set +f
     IFS=
+}
+
+# run_matched NUMBER SECONDS LIMIT MASKED DROP KEEP LINE GLOB: LINE with the name that stands in each match of the glob
+# where the glob has its first wildcard.
+run_matched() {
+    vfp_before=${8%%[*?[]*}
+    vfp_before=${vfp_before%/*}/
+    # shellcheck disable=SC2086 # it is a glob, and IFS is empty
+    for vfp_f in $8; do
+        [ -e "$vfp_f" ] || continue
+        vfp_argument=${vfp_f#"$vfp_before"}
+        vfp_argument=${vfp_argument%%/*}
+        case $vfp_argument in
+        -*) note "'$8' finds '$vfp_argument', which '$7' would take for an option" && continue ;;
+        esac
+        set -f
+        IFS=' '
+        # shellcheck disable=SC2086 # the line is plain words
+        run "$1" "$2" "$3" "$4" "$5" "$6" "$7 $vfp_argument" $7 "$vfp_argument"
+        set +f
+        IFS=
+    done
+}
+
+# spared NUMBER DIRECTORY: whether root need not run a command, as all that it would say was read from the directory.
+spared() {
+    [ "$vfp_uid" = 0 ] && [ -d "$2" ] || return 1
+    mark spared "$1"
+    printf '%s' "$2"
 }
 
 # begin: the head of this pass.
@@ -369,12 +407,13 @@ root_lines() {
     mark list 0
     printf '%s\n' "$vfp_list" | tr '\n' '\000'
     mark lines 0
-    vfp_err=$({ {
-        sudo -n /bin/sh -c "$3"
-        printf '\nrc %s' $? >&2
-        ended
-    } | limited >&3; } 2>&1)
-    end_of "$vfp_err" 1
+    sent by_root "$3"
+}
+
+# by_root TEXT: the text run by root, and its exit status as the last line of what it complains.
+by_root() {
+    sudo -n /bin/sh -c "$1"
+    printf '\nrc %s' $? >&2
 }
 
 # root_names NUMBER TEXT: what lies in directories, by root.
@@ -392,10 +431,7 @@ root_binary() {
     mark item "$1"
     printf '%s' "$2"
     mark hex "$1"
-    vfp_err=$({
-        sudo -n /bin/sh -c "$3" >&3
-        printf '\nrc %s' $? >&2
-    } 2>&1)
+    vfp_err=$(by_root "$3" 2>&1 >&3)
     end_of "$vfp_err"
 }
 
@@ -407,14 +443,7 @@ root_command() {
     mark item "$1"
     printf '%s' "$5"
     mark cmd "$1"
-    vfp_err=$({ {
-        {
-            sudo -n /bin/sh -c "$6"
-            printf '\nrc %s' $? >&2
-        } | sieved
-        ended
-    } | limited >&3; } 2>&1)
-    end_of "$vfp_err" 1
+    sent sieved by_root "$6"
 }
 
 # one_by_one REFUSAL: what was denied is read by the commands that sudo allows (checks/as_root.py), and by no other.

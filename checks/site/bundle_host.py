@@ -133,7 +133,7 @@ class Answers:
     def _output(self, command: str, words: Sequence[str]) -> Answer:
         line = " ".join(words)
         sources = [one for one in self._bundle.sources or () if isinstance(one, Command) and one.line == line]
-        if any(one.keep or one.drop or one.each_line_of for one in sources):
+        if any(one.keep or one.drop or one.each_line_of or one.each_match_of for one in sources):
             raise ReadFailed(f"{self._bundle.machine}: the bundle holds only a part of what '{line}' printed")
         try:
             out = self._bundle.output(line) if line else None
