@@ -124,6 +124,7 @@ guest arms its own undo timer before anything is switched, so that it comes back
   -i FILE              the inventory (default: inventory.yaml here)
   --run-folder DIR     where report, capture and figures go
   --switch-by WAY      ifenslave, iproute2 or sysfs, whatever the inventory says
+  --repeat N           do everything N times in one run, and tell how much the rounds differ
 
   ./vfproof drill
   ./vfproof drill guest-01 -v

@@ -15,7 +15,7 @@ _WITH_VALUE = """
     --log-level --log-format --log-date-format --log-cli-level --log-cli-format --log-cli-date-format --log-file
     --log-file-mode --log-file-level --log-file-format --log-file-date-format --log-auto-indent --log-disable
     --html --css --metadata-from-json --metadata-from-json-file --run-folder --only --bundles --switch-by --fault
-    --hypothesis-profile --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest --timeout
+    --repeat --hypothesis-profile --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest --timeout
     --timeout-method --session-timeout --maxprocesses --max-worker-restart --maxschedchunk --tx --px --rsyncdir
     --rsyncignore --testrunuid
 """

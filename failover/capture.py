@@ -21,6 +21,8 @@ from failover.places import CouldNotMeasure, Place, Process, script
 SNAP_BYTES = 192
 BUFFER_KIB = 8192
 LOOK_EVERY_S = 0.05
+STALLED_S = 6
+"""Longer than any probe interval, and than a busy machine keeps frames back."""
 ETHERNET = 1
 """LINKTYPE_ETHERNET of the pcap format."""
 _DROPPED = re.compile(r"^(\d+) packets? dropped by (kernel|interface)", re.MULTILINE)
@@ -56,7 +58,7 @@ class _Kept:
 
 
 class Capture:
-    """A running capture. `frames` only ever grows; it is in the order of the wire."""
+    """A running capture. `frames` grows until they are let go; it is in the order of the wire."""
 
     def __init__(self, place: Place, interface: str, terms: str, tokens: Tokens, evidence: BinaryIO, *, sudo: bool):
         self.frames: list[Frame] = []
@@ -65,6 +67,7 @@ class Capture:
         self._broken: str | None = None
         self._ended = threading.Event()
         self._clock_ahead_ns: int | None = None
+        self._came_s: float | None = None
         command = ("tcpdump", "-Z", "root", "-i", interface, "-n", "-U", "-w", "-", "--immediate-mode")
         limits = ("-s", str(SNAP_BYTES), "-B", str(BUFFER_KIB))
         self._process: Process = place.start(script("supervise.sh", *command, *limits, terms, sudo=sudo))
@@ -78,17 +81,28 @@ class Capture:
     def wait_until(self, condition: Callable[[], bool], deadline_s: float) -> bool:
         """Wait until the condition holds, looking 20 times a second; False when the deadline came first.
 
-        Raises `CaptureFailed` when the capture has ended meanwhile.
+        Raises `CaptureFailed` when the capture has ended meanwhile, or nothing comes from it any more: while probes are
+        sent, something does.
         """
         until = time.monotonic() + deadline_s
         while not condition():
             if self._broken is not None:
                 raise CaptureFailed(f"the capture ended: {self._broken}")
+            if self._came_s is not None and time.monotonic() - self._came_s > STALLED_S:
+                raise CaptureFailed(f"nothing has come from the capture for {STALLED_S} s")
             left = until - time.monotonic()
             if left <= 0:
                 return False
             self._ended.wait(min(left, LOOK_EVERY_S))
         return True
+
+    def forget(self) -> set[int | None]:
+        """Let go of the frames so far, and of what they told of the observer's clock; gives their VLAN tags."""
+        seen = len(self.frames)
+        tags = {frame.vlan for frame in self.frames[:seen]}
+        del self.frames[:seen]
+        self._clock_ahead_ns = None
+        return tags
 
     def wait_until_listening(self, deadline_s: float) -> None:
         """Wait until tcpdump has its socket. Raises `CaptureFailed` with its complaint."""
@@ -132,6 +146,7 @@ class Capture:
     def _add(self, data: bytes, at_ns: int) -> None:
         ahead = time.monotonic_ns() - at_ns
         self._clock_ahead_ns = ahead if self._clock_ahead_ns is None else min(ahead, self._clock_ahead_ns)
+        self._came_s = time.monotonic()
         self.frames.append(decode(data, at_ns, self._tokens))
 
     def _end(self, why: str) -> None:

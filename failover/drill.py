@@ -1,168 +1,203 @@
-"""One drill: do a fault's events to a guest's bond while observers watch. Everything is given back."""
+"""One drill: do a fault's events to a guest's bond while observers watch, once or many times. All is given back."""
 
 from __future__ import annotations
 
-import secrets
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from checks.outcome import CouldNotLook
 from failover import watch as watching
+from failover.afterwards import settled_state, what_became_of_it
 from failover.bond_state import BondState
 from failover.events import Event, planned
-from failover.guest import DrilledGuest, Refused, why_not
+from failover.guest import Refused, why_not
+from failover.held import DONE, Held, terminated_like_interrupted
 from failover.observer import Watcher
+from failover.pcap_files import PcapFiles
 from failover.places import DoesNotApply
-from failover.plan import Holder, Plan
+from failover.plan import Plan
 from failover.result import Direction, DrillResult, SwitchRecord
+from failover.statistics import thinned
 from failover.timeline import Scene, measure
 from failover.watch import Watch
 
 UNDO_MARGIN_S = 3
 """This much before the guest's own undo timer, the measurement of the way there ends and the way back begins."""
-SETTLE_DEADLINE_S = 3
 FOLLOW_S = 3.5
 """How long a bond may take to follow an event beyond its own timers: some VF drivers look at their link every 2 s."""
+REMOTE_S = 6
+"""What the scripts of one event may take beside its waiting, at most, on a machine that is short of CPU."""
 TIMER_WAS_FIRST = "the timer had done it already"
 """As `give_back.sh` says it."""
 
 
 Look = Callable[[], Watcher]
+Evidence = Callable[[str], BinaryIO]
 
 
-def run(plan: Plan, observers: Sequence[Look], evidence: Callable[[str], BinaryIO]) -> DrillResult:
-    """Drill one guest by one fault. `evidence` opens the file for the bytes of an observer's capture.
+def run(plan: Plan, observers: Sequence[Look], evidence: Evidence, rounds: int = 1) -> DrillResult:
+    """Drill one guest by one fault. `evidence` opens a file for the bytes of a capture.
 
+    It is told the observer's name, or with several rounds that of `evidence_of`, a file for each of them.
     What the guest or an observer does once the bond has been read is said in the result (`refused`, `not_measured`)
-    and not raised. Ctrl-C and SIGTERM give everything back and are passed on.
+    and not raised. Ctrl-C, SIGTERM and SIGHUP give everything back and are passed on.
     """
     before = plan.guest.state()
-    result = DrillResult(plan.guest.name, plan.guest.bond, plan.fault, (), before, None)
+    result = DrillResult(plan.guest.name, plan.guest.bond, plan.fault, (), before, None, rounds=rounds)
     if refusal := why_not(before, plan.wanted_slaves):
         return replace(result, refused=refusal)
-    try:
-        watchers = [look() for look in observers]
-        result = replace(result, observers=tuple(watcher.name for watcher in watchers))
-        with _terminated_like_interrupted():
-            return _drill(plan, before, watchers, evidence, result)
-    except Refused as refusal:
-        return replace(result, refused=str(refusal))
-    except DoesNotApply as reason:
-        return replace(result, does_not_apply=str(reason), after=_settled_state(plan.guest, before))
-    except CouldNotLook as problem:
-        return _after_trouble(plan.guest, before, replace(result, not_measured=str(problem)))
+    drill = _Drill(plan, before, evidence, result)
+    with terminated_like_interrupted():
+        try:
+            drill.run([look() for look in observers])
+        except Refused as problem:
+            if not drill.result.last_seen:
+                return replace(drill.result, refused=str(problem))
+            return what_became_of_it(plan, drill.held, drill.result, problem)
+        except DoesNotApply as reason:
+            return replace(drill.result, does_not_apply=str(reason), after=settled_state(plan.guest, before))
+        except CouldNotLook as problem:
+            return what_became_of_it(plan, drill.held, drill.result, problem)
+    return drill.result
 
 
-def _drill(
-    plan: Plan,
-    before: BondState,
-    watchers: Sequence[Watcher],
-    evidence: Callable[[str], BinaryIO],
-    result: DrillResult,
-) -> DrillResult:
-    events = planned(plan.fault, before)
-    lasts_s = sum(plan.watch_s(event) + FOLLOW_S for event in events)
-    lasts_s += watching.START_DEADLINE_S * (len(watchers) + 1) + plan.give_back_after_s
-    announced = before.addresses or plan.wanted_addresses
-    watches: list[Watch] = []
-    with ExitStack() as stack:
-        for watcher in watchers:
-            file = stack.enter_context(evidence(watcher.name))
-            watches.append(watching.start(watcher, announced, plan.probe_interval_ms, lasts_s, file))
-            stack.callback(watches[-1].stop)
-        result = _round(plan, before, events, watches, result)
-    result = replace(result, after=_settled_state(plan.guest, before))
-    return replace(result, not_measured=_why_not_to_judge(result, watches))
+def evidence_of(observer: str, number: int) -> str:
+    """What the capture of one round is called; 0 when there is just one."""
+    return f"round-{number:03}/{observer}" if number else observer
 
 
-def _round(
-    plan: Plan, before: BondState, events: Sequence[Event], watches: Sequence[Watch], result: DrillResult
-) -> DrillResult:
-    """Arm every way back, do the events, give everything back."""
-    undo_at = time.monotonic() + plan.give_back_after_s - UNDO_MARGIN_S  # the timers start after this
-    holders: list[Holder] = [plan.guest, *([plan.breaker] if plan.breaker else [])]
-    armed: list[str] = []
-    said: list[list[str]] = []
-    directions: list[Direction] = []
-    unfinished = ""
-    with ExitStack() as stack:
-        for holder in holders:
-            token = secrets.token_hex(4)
-            armed.append(f"{holder.name}: {holder.arm(token, plan.give_back_after_s)}")
-            said.append(stack.enter_context(_given_back(holder, token)))
-        for event in events:
-            if unfinished := _why_to_stop(directions, undo_at):
+class _Drill:
+    """A drill under way. `result` holds what is known so far, whatever happens next."""
+
+    def __init__(self, plan: Plan, before: BondState, evidence: Evidence, result: DrillResult) -> None:
+        self.result = result
+        self.held = Held([plan.guest, *([plan.breaker] if plan.breaker else [])], plan.give_back_after_s)
+        self._plan, self._before, self._evidence = plan, before, evidence
+        self._events = planned(plan.fault, before)
+        self._watches: list[Watch] = []
+        self._undo_at = 0.0
+
+    def run(self, watchers: Sequence[Watcher]) -> None:
+        """All rounds. Raises what a drill may meet, with everything given back that can be reached."""
+        self.result = replace(self.result, observers=tuple(watcher.name for watcher in watchers))
+        plan, before = self._plan, self._before
+        if before.reached_over_it:
+            plan.guest.prove_timer()
+        with ExitStack() as stack:
+            files = [stack.enter_context(PcapFiles(self._file(watcher, 1))) for watcher in watchers]
+            for watcher, file in zip(watchers, files, strict=True):
+                announced, to = before.addresses or plan.wanted_addresses, cast("BinaryIO", file)  # it is only written
+                watch = watching.start(watcher, announced, plan.probe_interval_ms, self._lasts_s(len(watchers)), to)
+                self._watches.append(watch)
+                stack.callback(watch.stop)
+            self._hold_and_do(files)
+        left = plan.breaker.differences() if plan.breaker else ()
+        self.result = replace(
+            self.result, after=settled_state(plan.guest, before), left_behind=(*self.result.left_behind, *left)
+        )
+        self.result = replace(self.result, not_measured=_why_not_to_judge(self.result, self._watches))
+
+    def _file(self, watcher: Watcher, number: int) -> BinaryIO:
+        return self._evidence(evidence_of(watcher.name, number if self.result.rounds > 1 else 0))
+
+    def _lasts_s(self, observers: int) -> float:
+        """How long probes may have to be sent, at most."""
+        each_s = sum(self._plan.watch_s(event) + FOLLOW_S + REMOTE_S for event in self._events)
+        rounds_s = self.result.rounds * (each_s + 2 * REMOTE_S)
+        return rounds_s + watching.START_DEADLINE_S * (observers + 1) + self._plan.give_back_after_s
+
+    def _hold_and_do(self, files: Sequence[PcapFiles]) -> None:
+        """Arm every way back, do the events of every round, give everything back."""
+        try:
+            self._timers_start()
+            with self.held:
+                self._round(1, time.monotonic())
+                for number in range(2, self.result.rounds + 1):
+                    self._next_round(number, files)
+        finally:
+            said = ", ".join(dict.fromkeys(self.held.given_back))
+            failed = [each for each in self.held.given_back if each not in {DONE, TIMER_WAS_FIRST}]
+            self.result = replace(
+                self.result, armed=", ".join(self.held.armed), give_back=said, left_behind=tuple(dict.fromkeys(failed))
+            )
+
+    def _timers_start(self) -> None:
+        self._undo_at = time.monotonic() + self._plan.give_back_after_s - UNDO_MARGIN_S  # before the timers do
+
+    def _next_round(self, number: int, files: Sequence[PcapFiles]) -> None:
+        """Another round. Where all is as it was, the time for giving back and arming is baseline, too."""
+        for watch, file in zip(self._watches, files, strict=True):
+            watch.forget()
+            file.go_on_in(self._file(watch.watcher, number))
+        self._timers_start()
+        begun = time.monotonic()
+        self.held.renew()
+        last = self.result.directions[-1]
+        as_it_was = last.record.active_after == last.event.new_active == self._before.active_slave
+        self._round(number, begun if as_it_was else time.monotonic())
+
+    def _round(self, number: int, begun: float) -> None:
+        """Every event once. `begun`: since when the wire has been left alone."""
+        done: list[Direction] = []
+        for event in self._events:
+            if why := self._why_to_stop(done):
+                self.result = replace(self.result, unfinished=self.result.unfinished or why)
                 break
-            directions += _perform(plan, before, event, watches, undo_at)
-    left = plan.breaker.differences() if plan.breaker else ()
-    return replace(
-        result,
-        directions=(*result.directions, *directions),
-        armed=", ".join(armed),
-        give_back=", ".join("".join(each) for each in said),
-        left_behind=(*result.left_behind, *left),
-        unfinished=unfinished or result.unfinished,
-    )
+            seen = self._perform(event, begun if not done else time.monotonic(), fresh=not done)
+            done += [replace(each, round=number if self.result.rounds > 1 else 0) for each in seen]
+        directions = (*self.result.directions, *done)
+        if self.result.rounds > 1:
+            directions = thinned(directions, self._plan.budgets)
+        self.result = replace(self.result, directions=directions, rounds_done=number)
+
+    def _why_to_stop(self, done: Sequence[Direction]) -> str:
+        """Why no further event is tried: the bond is not where they would begin, or time is up."""
+        if done and done[-1].record.active_after != done[-1].event.new_active:
+            return f"after {done[-1].name} the bond was not where the rest would begin"
+        if time.monotonic() > self._undo_at:
+            return "give_back_after_s was over before all was tried"
+        return ""
+
+    def _perform(self, event: Event, begun: float, *, fresh: bool) -> list[Direction]:
+        """Do one event, and what every observer saw of it; watching ends in time for the way back.
+
+        `fresh`: a round begins, and every frame since is of its baseline.
+        """
+        several = self.result.rounds > 1
+        firsts = [0 if fresh and several else len(watch.capture.frames) for watch in self._watches]
+        self._watches[0].let_pass(max(0.0, watching.BASELINE_S - (time.monotonic() - begun)))
+        asked_ns = time.monotonic_ns()
+        record = self._done(event)
+        self.result = replace(self.result, last_seen=_seen(event, record))
+        returned_ns = time.monotonic_ns()
+        ends = min(self._undo_at, time.monotonic() + self._plan.watch_s(event))
+        directions = []
+        for watch, first in zip(self._watches, firsts, strict=True):
+            scene = Scene(watch.announced, watch.probed, event.old_mac, event.new_mac)
+            switched = watch.switched(first, asked_ns, returned_ns, record)
+            watch.settle(first, scene, event, ends)
+            timeline = measure(watch.frames_since(first), scene, switched)
+            seen_by = watch.watcher.name if len(self._watches) > 1 else ""
+            moves = watch.moves(scene, switched)
+            directions.append(Direction(event, record, scene, timeline, watch.visible(), moves, seen_by))
+        return directions
+
+    def _done(self, event: Event) -> SwitchRecord:
+        plan, before, watch = self._plan, self._before, self._watches[0]
+        follow_s = FOLLOW_S + (before.miimon + max(before.updelay, before.downdelay) + 4 * before.arp_interval) / 1000
+        if plan.breaker is None:
+            observer = watch.watcher.address_towards(watch.probed[0]) or ""
+            return plan.guest.act(event, plan.way, observer, watch.tokens, follow_s, held=self.held.token(plan.guest))
+        acted = plan.breaker.act(event)
+        record = plan.guest.follow(event, follow_s)
+        return replace(record, way=acted.way, status=acted.status, message=acted.message, took_ms=acted.took_ms)
 
 
-def _why_to_stop(done: Sequence[Direction], undo_at: float) -> str:
-    """Why no further event is tried: the bond is not where they would begin, or time is up."""
-    if done and done[-1].record.active_after != done[-1].event.new_active:
-        return f"after {done[-1].event.name} the bond was not where the rest would begin"
-    if time.monotonic() > undo_at:
-        return "give_back_after_s was over before all was tried"
-    return ""
-
-
-def _perform(plan: Plan, before: BondState, event: Event, watches: Sequence[Watch], undo_at: float) -> list[Direction]:
-    """Do one event, and what every observer saw of it; watching ends in time for the way back."""
-    firsts = [len(watch.capture.frames) for watch in watches]
-    watches[0].let_pass(watching.BASELINE_S)
-    asked_ns = time.monotonic_ns()
-    record = _done(plan, before, event, watches[0])
-    returned_ns = time.monotonic_ns()
-    ends = min(undo_at, time.monotonic() + plan.watch_s(event))
-    directions = []
-    for watch, first in zip(watches, firsts, strict=True):
-        scene = Scene(watch.announced, watch.probed, event.old_mac, event.new_mac)
-        switched = watch.switched(first, asked_ns, returned_ns, record)
-        watch.settle(first, scene, event, ends)
-        timeline = measure(watch.frames_since(first), scene, switched)
-        seen_by = watch.watcher.name if len(watches) > 1 else ""
-        moves = watch.moves(scene, switched)
-        directions.append(Direction(event, record, scene, timeline, watch.visible(), moves, seen_by))
-    return directions
-
-
-def _done(plan: Plan, before: BondState, event: Event, watch: Watch) -> SwitchRecord:
-    follow_s = FOLLOW_S + (before.miimon + max(before.updelay, before.downdelay) + 4 * before.arp_interval) / 1000
-    if plan.breaker is None:
-        observer = watch.watcher.address_towards(watch.probed[0]) or ""
-        return plan.guest.act(event, plan.way, observer, watch.tokens, follow_s)
-    acted = plan.breaker.act(event)
-    record = plan.guest.follow(event, follow_s)
-    return replace(record, way=acted.way, status=acted.status, message=acted.message, took_ms=acted.took_ms)
-
-
-def _settled_state(guest: DrilledGuest, before: BondState) -> BondState:
-    """The bond after the drill; looked at again for some seconds while something still differs."""
-    until = time.monotonic() + SETTLE_DEADLINE_S
-    while True:
-        after = guest.state()
-        if not before.differences(after) or time.monotonic() > until:
-            return after
-
-
-def _after_trouble(guest: DrilledGuest, before: BondState, result: DrillResult) -> DrillResult:
-    """The result of a drill that broke off, with the bond as it is now if the guest still answers."""
-    try:
-        return replace(result, after=_settled_state(guest, before))
-    except CouldNotLook as problem:
-        return replace(result, not_measured=f"{result.not_measured}; afterwards: {problem}")
+def _seen(event: Event, record: SwitchRecord) -> str:
+    return f"active slave {record.active_after or 'none'} after {event.name}"
 
 
 def _why_not_to_judge(result: DrillResult, watches: Sequence[Watch]) -> str | None:
@@ -179,35 +214,3 @@ def _why_not_to_judge(result: DrillResult, watches: Sequence[Watch]) -> str | No
             if not probes.sent:
                 return f"no probe went to {probes.address} after {direction.name}"
     return None
-
-
-@contextmanager
-def _given_back(holder: Holder, token: str) -> Iterator[list[str]]:
-    """Whatever happens inside, the holder restores what it holds; a signal meanwhile waits until it has.
-
-    What it said about it is in the list afterwards.
-    """
-    said: list[str] = []
-    try:
-        yield said
-    finally:
-        kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            said.append(holder.give_back(token))
-        finally:
-            for number, handler in kept.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C, so that everything is given back."""
-
-    def interrupt(number: int, _frame: object) -> None:
-        raise KeyboardInterrupt(f"signal {number}")
-
-    kept = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, kept)

@@ -6,6 +6,7 @@ CouldNotMeasure
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from failover.places import CouldNotMeasure, Place, script
 from failover.result import SwitchRecord
 
 SCRIPT_DEADLINE_S = 30
+REHEARSAL_S = 1
+UNLOCK_DEADLINE_S = 15
+TOO_LATE = "the undo timer ran out, or all was given back, before this could be done: nothing was changed any more"
 
 
 class Refused(CouldNotMeasure):
@@ -42,30 +46,64 @@ class DrilledGuest:
         Says which timer. Raises `Refused` when another drill holds the lock, or no timer can be armed and read back as
         alive.
         """
-        return armed(self._run("arm.sh", self.bond, token, str(give_back_after_s), "bond", self.bond))
+        return armed(self._arm(token, give_back_after_s, ""))
+
+    def renew(self, former: str, token: str, give_back_after_s: int) -> tuple[str, str]:
+        """Restore everything as `give_back` does, but keep the lock, with a new timer before the old one is stopped.
+
+        Says how it went, and which timer.
+        """
+        answer = self._arm(token, give_back_after_s, former)
+        return given_back(answer), armed(answer)
+
+    def _arm(self, token: str, give_back_after_s: int, former: str) -> str:
+        return self._run("arm.sh", self.bond, token, str(give_back_after_s), former, "bond", self.bond)
 
     def give_back(self, token: str) -> str:
         """Restore links and active slave, then disarm the timer and open the lock; says how it went."""
         return given_back(self._run("give_back.sh", self.bond, token))
 
-    def act(self, event: Event, way: str, observer_address: str, tokens: Tokens, deadline_s: float) -> SwitchRecord:
+    def prove_timer(self) -> None:
+        """Let an undo timer run out, with nothing done that it would undo, and see it open its lock.
+
+        For a guest that only its timer could bring back. Raises `Refused` when it does not.
+        """
+        token = f"rehearsal-{secrets.token_hex(4)}"
+        self.arm(token, REHEARSAL_S)
+        said = parse_lines(self._run("await_unlock.sh", self.bond, token, str(UNLOCK_DEADLINE_S)))
+        if said.get("unlocked") != "yes":
+            self.give_back(token)
+            raise Refused(
+                "the controller reaches the guest over this bond, and in a rehearsal its undo timer did not run out: "
+                "nobody would give the bond back if the path were cut"
+            )
+
+    def act(
+        self, event: Event, way: str, observer_address: str, tokens: Tokens, deadline_s: float, *, held: str
+    ) -> SwitchRecord:
         """Do one thing to the bond, right after a marker frame to the observer, and see the bond follow.
 
-        `way`: how to switch. Raises `CouldNotMeasure` when the guest has no program for it.
+        `way`: how to switch. `held`: the token that holds the lock; without it nothing is done. Raises
+        `CouldNotMeasure` when the guest has no program for it, or the lock is not held any more.
         """
-        return self._act(event, way if event.do is Do.SWITCH else event.do.value, observer_address, tokens, deadline_s)
+        by = way if event.do is Do.SWITCH else event.do.value
+        return self._act(event, by, observer_address, tokens, deadline_s, held=held)
 
     def follow(self, event: Event, deadline_s: float) -> SwitchRecord:
         """See the bond follow what somebody else has done."""
         do = "wait-up" if event.do is Do.UP else "wait"
-        return self._act(event, do, "", Tokens(b"", b""), deadline_s)
+        return self._act(event, do, "", Tokens(b"", b""), deadline_s, held="")
 
-    def _act(self, event: Event, by: str, observer_address: str, tokens: Tokens, deadline_s: float) -> SwitchRecord:
-        wait = str(round(deadline_s * 1000))
-        words = (self.bond, by, observer_address, tokens.marker.decode(), event.new_active, wait, *event.nics)
+    def _act(
+        self, event: Event, by: str, observer_address: str, tokens: Tokens, deadline_s: float, *, held: str
+    ) -> SwitchRecord:
+        how = (by, observer_address, tokens.marker.decode(), event.new_active, str(round(deadline_s * 1000)))
+        words = (self.bond, held, self.bond, *how, *event.nics)
         said = parse_lines(self._run("act.sh", *words, run_by="bash", more_s=deadline_s))
         if "missing" in said:
             raise CouldNotMeasure(f"{self.name}: there is no {said['missing']} on the guest to switch with")
+        if "too_late" in said:
+            raise CouldNotMeasure(f"{self.name}: {TOO_LATE}")
         try:
             return _record(said)
         except (KeyError, ValueError) as error:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from checks.outcome import CouldNotLook
 from failover.bond_state import parse_lines
 from failover.events import Do, Event
-from failover.guest import armed, given_back
+from failover.guest import TOO_LATE, armed, given_back
 from failover.places import CouldNotMeasure, DoesNotApply, Place, script
 from failover.result import Acted
 
@@ -67,12 +67,23 @@ class HostLinks:
         try:
             for number, (lock, words) in enumerate(self._locks()):
                 own = f"{token}{number}"
-                said.append(armed(self._run("arm.sh", lock, own, str(give_back_after_s), *words)))
+                said.append(armed(self._run("arm.sh", lock, own, str(give_back_after_s), "", *words)))
                 self._armed.append((lock, own))
         except CouldNotLook:
             self.give_back(token)
             raise
         return ", ".join(said)
+
+    def renew(self, former: str, token: str, give_back_after_s: int) -> tuple[str, str]:  # noqa: ARG002 - as give_back
+        """Set everything as it was and keep every lock, each with a new timer before its old one is stopped."""
+        back, said = [], []
+        for number, (lock, words) in enumerate(self._locks()):
+            own = f"{token}{number}"
+            answer = self._run("arm.sh", lock, own, str(give_back_after_s), self._armed[number][1], *words)
+            said.append(armed(answer))
+            back.append(given_back(answer))
+            self._armed[number] = lock, own
+        return ", ".join(dict.fromkeys(back)), ", ".join(said)
 
     def give_back(self, token: str) -> str:  # noqa: ARG002 - each lock has a token of its own, made from this one
         """Set everything as it was, disarm every timer; says how it went."""
@@ -83,10 +94,13 @@ class HostLinks:
     def act(self, event: Event) -> Acted:
         """Take the links of the event's slaves away, or give them back."""
         places = [self.behind[nic] for nic in event.nics]
-        links = dict.fromkeys(f"{vf.pf}:{vf.index}" for vf in places)
+        held = dict(self._armed)
+        links = dict.fromkeys(f"{vf.pf}:{vf.index}:{held[self._lock(vf)]}" for vf in places)
         said = parse_lines(self._run("link_act.sh", self.kind, "down" if event.do is Do.DOWN else "up", *links))
         if "missing" in said:
             raise CouldNotMeasure(f"{self.host}: there is no {said['missing']} on the host")
+        if "too_late" in said:
+            raise CouldNotMeasure(f"{self.host}: {TOO_LATE}")
         try:
             took_ms = (float(said["done_at"]) - float(said["marked_at"])) * 1000
             return Acted(self._way(event), int(said["status"]), said["message"], took_ms)
@@ -114,10 +128,15 @@ class HostLinks:
         what = " and ".join(f"VF {self.behind[nic].index} of {self.behind[nic].pf}" for nic in event.nics)
         return f"link of {what} {event.do.value} on {self.host}"
 
+    def _lock(self, vf: VfPlace) -> str:
+        return f"pf-{vf.pf}" if self.kind == "pf" else f"vf-{vf.pf}-{vf.index}"
+
     def _locks(self) -> list[tuple[str, tuple[str, ...]]]:
-        if self.kind == "pf":
-            return [(f"pf-{pf}", ("pf", pf)) for pf in self.pfs]
-        return [(f"vf-{vf.pf}-{vf.index}", ("vf", vf.pf, str(vf.index))) for vf in self.behind.values()]
+        """Each lock once, with what `arm.sh` must know of it."""
+        return list({self._lock(vf): self._words(vf) for vf in self.behind.values()}.items())
+
+    def _words(self, vf: VfPlace) -> tuple[str, ...]:
+        return ("pf", vf.pf) if self.kind == "pf" else ("vf", vf.pf, str(vf.index))
 
     def _state(self) -> dict[str, dict[str, Any]]:
         said = parse_lines(self._run("pf_state.sh", *self.pfs))

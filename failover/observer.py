@@ -162,6 +162,18 @@ def latest_mac(output: str, address: str) -> str:
     return next((mac for _, mac in reversed(_entries(output, address)) if mac), "")
 
 
+def latest_lines(output: str, addresses: Sequence[str]) -> str:
+    """As much of what `neighbour.sh` printed as tells the last entries of these addresses."""
+    kept: dict[str, str] = {}
+    for line in output.splitlines(keepends=True):
+        entry = line.rpartition("] ")[2].split()
+        if line.startswith("now ["):
+            kept[""] = line
+        elif entry[:1] and entry[0] in addresses and "lladdr" in entry:
+            kept[entry[0]] = line
+    return "".join(kept.values())
+
+
 def _entries(output: str, address: str) -> list[tuple[int, str]]:
     """Time and MAC of every entry of an address; a MAC is empty while it has none (INCOMPLETE, FAILED, deleted).
 

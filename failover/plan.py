@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,9 @@ class Holder(Protocol):
 
     def arm(self, token: str, give_back_after_s: int) -> str:
         """Lock it against other drills and arm its own undo timer; says which. Raises `Refused`."""
+
+    def renew(self, former: str, token: str, give_back_after_s: int) -> tuple[str, str]:
+        """Undo the fault and keep the lock, with a new timer before the old one ends; says how it went, and which."""
 
     def give_back(self, token: str) -> str:
         """Undo the fault, then disarm the timer and open the lock; says how it went."""
@@ -53,6 +57,8 @@ class Plan:
     budgets: Budgets
     breaker: Breaker | None = None
     """None: the guest does everything itself."""
+    reconnect: Callable[[], DrilledGuest] | None = None
+    """The same guest over a new connection, for when the first is lost. Raises what a connection raises."""
 
     def watch_s(self, event: Event) -> float:
         """How long one event is watched at most: as long as any budget, and a little more to see by how much."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -14,21 +16,27 @@ from checks.outcome import CouldNotLook
 from checks.transport import connect
 from failover import drill as drilling
 from failover import preparing, verdict
+from failover.drill import evidence_of
 from failover.guest import DrilledGuest, Refused
-from failover.pictures import picture, protocol
+from failover.pictures import distributions, picture, protocol, statistics_told
 from failover.places import CouldNotMeasure, DoesNotApply, Place
 from failover.result import DrillResult
+from failover.statistics import as_json, outliers
 from inventory.model import Budgets, Drill, FaultName, Guest, Inventory
+from reports.distribution import draw as draw_distribution
 from reports.figure import draw
 from reports.run_folder import RUN_FOLDER, RunFolder
 
 WAYS = ("auto", "ifenslave", "iproute2", "sysfs")
+MOST_ROUNDS = 10_000
+MOST_DRAWN = 20
+"""Of the events that stand out among many: so many have a figure of their own. All their captures are kept."""
 FAULTS = get_args(FaultName)
 _RESULTS = pytest.StashKey[dict[tuple[str, FaultName], DrillResult | CouldNotLook]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--drill`, `--fault` and `--switch-by`."""
+    """`--drill`, `--fault`, `--repeat` and `--switch-by`."""
     group = parser.getgroup("vfproof")
     group.addoption(
         "--drill", action="store_true", help="run the drills that the inventory permits; without it nothing is switched"
@@ -36,7 +44,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fault", action="append", choices=FAULTS, help="drill just this fault of those permitted; may be repeated"
     )
+    group.addoption(
+        "--repeat", type=_times, default=1, metavar="N", help="do each fault N times, and tell how much they differ"
+    )
     group.addoption("--switch-by", choices=WAYS, help="how to switch the active slave, whatever the inventory says")
+
+
+def _times(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_ROUNDS:
+        raise argparse.ArgumentTypeError(f"--repeat takes a number from 1 to {MOST_ROUNDS}, not {text!r}")
+    return int(text)
 
 
 @pytest.hookimpl(trylast=True)
@@ -110,7 +127,8 @@ def measured(request: pytest.FixtureRequest, drill: DrillResult) -> DrillResult:
 @pytest.fixture
 def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None:
     """Put every measured number beside this row."""
-    lines = [line for direction in measured.directions for line in verdict.numbers(direction)]
+    lines = [] if measured.rounds == 1 else statistics_told(measured)
+    lines += [line for direction in measured.directions if direction.round <= 1 for line in verdict.numbers(direction)]
     lines.append(f"undo timers: {measured.armed}")
     if measured.unfinished:
         lines.append(f"not all was tried: {measured.unfinished}")
@@ -142,8 +160,12 @@ def _drill(request: pytest.FixtureRequest, name: str, fault: FaultName, inventor
     folder = config.stash[RUN_FOLDER]
     base = f"drills/{name}/{fault}"
     with ExitStack() as stack:
-        connection = stack.enter_context(connect(wanted.connect, wanted.ssh_config, sudo=wanted.sudo))
-        guest = DrilledGuest(name, Place(connection), bond, wanted.sudo)
+
+        def connected() -> DrilledGuest:
+            connection = stack.enter_context(connect(wanted.connect, wanted.ssh_config, sudo=wanted.sudo))
+            return DrilledGuest(name, Place(connection), bond, wanted.sudo)
+
+        guest = connected()
         plan = preparing.plan(guest, fault, wanted, config.getoption("switch_by") or wanted.drill.switch)
         try:
             breaker = preparing.breaker(request.getfixturevalue("machines"), stack, plan, inventory)
@@ -156,16 +178,48 @@ def _drill(request: pytest.FixtureRequest, name: str, fault: FaultName, inventor
             for observer in (wanted.drill.observer or "", *wanted.drill.more_observers)
         ]
         result = drilling.run(
-            replace(plan, breaker=breaker), observers, lambda observer: folder.open(f"{base}/{observer}.pcap")
+            replace(plan, breaker=breaker, reconnect=connected),
+            observers,
+            lambda capture: folder.open(f"{base}/{capture}.pcap"),
+            config.getoption("repeat"),
         )
-    return _with_evidence(folder, base, result)
+    return _with_evidence(folder, base, result, wanted.drill.budgets)
 
 
-def _with_evidence(folder: RunFolder, base: str, result: DrillResult) -> DrillResult:
-    evidence = [(f"capture of {name} (pcap)", f"{base}/{name}.pcap") for name in result.observers]
-    evidence.append(("what the drill found", folder.add(f"{base}/drill.txt", protocol(result).encode())))
+def _with_evidence(folder: RunFolder, base: str, result: DrillResult, budgets: Budgets) -> DrillResult:
+    evidence = [("what the drill found", folder.add(f"{base}/drill.txt", protocol(result).encode()))]
+    if result.rounds > 1:
+        return _evidence_of_rounds(folder, base, result, budgets, evidence)
+    evidence[:0] = [(f"capture of {name} (pcap)", f"{base}/{name}.pcap") for name in result.observers]
     figures = []
     for number, direction in enumerate(result.directions, 1):
         drawn = draw(picture(result, direction))
         figures.append((direction.name, folder.add(f"{base}/timeline-{number}.svg", drawn)))
+    return replace(result, evidence=tuple(evidence), figures=tuple(figures))
+
+
+def _evidence_of_rounds(
+    folder: RunFolder, base: str, result: DrillResult, budgets: Budgets, evidence: list[tuple[str, str]]
+) -> DrillResult:
+    """Captures and timelines of the first round and of those that stand out, also of one that broke off."""
+    odd = outliers(result.directions, budgets)
+    begun = len(list((folder.path / base).glob("round-*")))
+    kept = {1, *(each.direction.round for each in odd), *range(result.rounds_done + 1, begun + 1)}
+    for number in range(1, begun + 1):
+        for name in result.observers:
+            file = f"{base}/{evidence_of(name, number)}.pcap"
+            if number not in kept:
+                folder.remove(file)
+            elif (folder.path / file).exists():
+                evidence.append((f"#{number}: capture of {name} (pcap)", file))
+    told = json.dumps(as_json(result, budgets, kept), indent=1).encode()
+    evidence.insert(0, ("every round's numbers (JSON)", folder.add(f"{base}/rounds.json", told)))
+    figures = []
+    if distribution := distributions(result, odd):
+        figures.append(("all rounds", folder.add(f"{base}/rounds.svg", draw_distribution(distribution))))
+    drawn = [(each, "") for each in result.directions if each.round == 1]
+    drawn += [(each.direction, f": {each.why}") for each in odd if each.direction.round > 1][:MOST_DRAWN]
+    for number, (direction, why) in enumerate(drawn, 1):
+        file = f"{base}/round-{direction.round:03}/timeline-{number}.svg"
+        figures.append((f"{direction.name}{why}", folder.add(file, draw(picture(result, direction)))))
     return replace(result, evidence=tuple(evidence), figures=tuple(figures))

@@ -105,6 +105,11 @@ class DrillResult:
     """The undo timers that were armed."""
     left_behind: tuple[str, ...] = ()
     """What is not as it was on another machine than the guest, in words."""
+    rounds: int = 1
+    """How often the fault's events were to be done."""
+    rounds_done: int = 0
+    last_seen: str = ""
+    """The bond as it was last heard of while the drill ran."""
     unfinished: str = ""
     """Why not all events of the fault were tried."""
     evidence: tuple[tuple[str, str], ...] = ()

@@ -11,12 +11,29 @@ from failover import verdict
 from failover.result import Direction, DrillResult
 from inventory.model import Budgets
 
+MOST_TOLD = 6
+"""Of a drill that is repeated: how many complaints are told in full."""
+
 
 def _all(drill: DrillResult, complain: Callable[[Direction], list[str]]) -> str:
-    """Every complaint about every event, each with its event."""
-    return "; ".join(
-        f"{direction.name}: {complaint}" for direction in drill.directions for complaint in complain(direction)
-    )
+    """Every complaint about every event, each with its event; of many rounds the first ones, and how many more."""
+    found = [(each.round, f"{each.name}: {complaint}") for each in drill.directions for complaint in complain(each)]
+    most = MOST_TOLD if drill.rounds > 1 else len(found)
+    told = "; ".join(text for _, text in found[:most])
+    if len(found) <= most:
+        return told
+    rounds = {number for number, _ in found}
+    return f"{told}; and {len(found) - most} more like these: {len(rounds)} of {drill.rounds_done} rounds are broken so"
+
+
+def _advise_on(guest_name: str, drill: DrillResult, remark: Callable[[Direction], list[str]]) -> None:
+    """Every remark about every event is an advice; of many rounds the first ones, and how many more."""
+    found = [text for each in drill.directions for text in remark(each)]
+    most = MOST_TOLD if drill.rounds > 1 else len(found)
+    for text in found[:most]:
+        advise(f"{guest_name}: {text}")
+    if len(found) > most:
+        advise(f"{guest_name}: {len(found) - most} more like these in {drill.rounds_done} rounds")
 
 
 def test_bond_can_fail_over(guest_name: str, drill: DrillResult) -> None:
@@ -94,9 +111,7 @@ def _judge_announcements(guest_name: str, measured: DrillResult, by: str) -> Non
         pytest.skip(f"{measured.bond} has no {family} address on this observer's network")
     wrong = _all(measured, lambda direction: verdict.wrong_announcements(direction, by))
     assert not wrong, f"{guest_name}: {wrong}"
-    for direction in measured.directions:
-        for text in verdict.strange_announcements(direction, by):
-            advise(f"{guest_name}: {text}")
+    _advise_on(guest_name, measured, lambda direction: verdict.strange_announcements(direction, by))
 
 
 def test_first_gratuitous_arp_is_in_time(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:
@@ -110,9 +125,7 @@ def test_first_gratuitous_arp_is_in_time(guest_name: str, measured: DrillResult,
         pytest.skip(f"{measured.bond} is not expected to send any gratuitous ARP")
     late = _all(measured, lambda direction: verdict.late_garp(direction, budgets))
     assert not late, f"{guest_name}: {late}"
-    for direction in measured.directions:
-        for text in verdict.uncertain_garp(direction, budgets):
-            advise(f"{guest_name}: {text}")
+    _advise_on(guest_name, measured, lambda direction: verdict.uncertain_garp(direction, budgets))
 
 
 def test_neighbour_learns_the_new_mac(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:

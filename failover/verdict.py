@@ -190,6 +190,20 @@ def _by_other_means(move: NeighbourMove, timeline: Timeline) -> str:
     return "" if announced else "; nothing announced it: other traffic of the guest did"
 
 
+def complaints(direction: Direction, budgets: Budgets) -> list[str]:
+    """All that any statement would call broken about one event."""
+    return [
+        *not_carried_out(direction),
+        *dirty_baselines(direction),
+        *outages(direction, budgets),
+        *too_many_lost(direction, budgets),
+        *(each for by in NAMES for each in wrong_announcements(direction, by)),
+        *foreign_announcements(direction),
+        *late_garp(direction, budgets),
+        *stuck_neighbours(direction, budgets),
+    ]
+
+
 def numbers(direction: Direction) -> list[str]:
     """The measured numbers of one switch, one line each, for the report."""
     timeline, record = direction.timeline, direction.record

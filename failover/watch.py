@@ -11,7 +11,7 @@ from checks.linux.bonding import Notifications
 from failover.capture import Capture
 from failover.events import Event
 from failover.frames import Frame, Kind, Tokens
-from failover.observer import Program, Watcher, latest_mac, moved, start_probes, watch_neighbours
+from failover.observer import Program, Watcher, latest_lines, latest_mac, moved, start_probes, watch_neighbours
 from failover.places import CouldNotMeasure
 from failover.probes import SETTLED_NS
 from failover.result import NeighbourMove, SwitchRecord
@@ -22,6 +22,8 @@ START_DEADLINE_S = 15
 """Until the capture listens, and again until every probed address has answered."""
 MARKER_DEADLINE_S = 0.5
 NOTIFY_SLACK_S = 0.5
+NOTIFY_STRETCH = 1.25
+"""A kernel that ticks 100 times a second looks every 110 ms where miimon says 100; a busy one later still."""
 CUT_OFF_S = 1.0
 STEADY_NS = 500_000_000
 
@@ -38,6 +40,9 @@ class Watch:
     neighbours: Program
     probes: tuple[Program, ...] = ()
     stack: ExitStack = field(default_factory=ExitStack)
+    _tags: set[int | None] = field(default_factory=set)
+    _neighbours_before: str = ""
+    _neighbours_from: int = 0
 
     def stop(self) -> None:
         """End every program; see `Capture.dropped`."""
@@ -47,6 +52,17 @@ class Watch:
         """Let the wire's time pass while the capture is alive: nothing is waited for but frames."""
         until = time.monotonic() + seconds
         self.capture.wait_until(lambda: time.monotonic() >= until, seconds + 1)
+
+    def forget(self) -> None:
+        """A round is over: let go of its frames, and of the neighbours' history but for the latest entries."""
+        self._tags |= self.capture.forget()
+        self._neighbours_from, said = len(self.neighbours.output), self.neighbours.output
+        self._neighbours_before = latest_lines(said[: self._neighbours_from], self.probed)
+
+    @property
+    def neighbour_lines(self) -> str:
+        """What `neighbour.sh` has said that still matters."""
+        return self._neighbours_before + self.neighbours.output[self._neighbours_from :]
 
     def frames_since(self, first: int) -> list[Frame]:
         """The frames of one window, which began when `first` frames had been seen."""
@@ -83,7 +99,7 @@ class Watch:
             frames = self.frames_since(first)
             counts = count_announcements(frames, scene)
             announced = all(counts[each] >= expected.usual.start for each in self.visible())
-            learnt = all(latest_mac(self.neighbours.output, address) == scene.new_mac for address in self.probed)
+            learnt = all(latest_mac(self.neighbour_lines, address) == scene.new_mac for address in self.probed)
             return announced and learnt and steady(frames, scene.probed)
 
         self.capture.wait_until(settled, max(0.0, ends - time.monotonic()))
@@ -92,12 +108,12 @@ class Watch:
 
     def visible(self) -> tuple[Announced, ...]:
         """The announced addresses that this place allows to see: untagged, of its own VLANs, or of a tag seen."""
-        tags = {frame.vlan for frame in self.capture.frames} | self.watcher.vlans
+        tags = {frame.vlan for frame in self.capture.frames} | self.watcher.vlans | self._tags
         return tuple(each for each in self.announced if each.vlan < 0 or each.vlan in tags)
 
     def moves(self, scene: Scene, switched: Switched) -> tuple[NeighbourMove, ...]:
         """What the observer's own neighbour entries did around one switch."""
-        return tuple(moved(self.neighbours.output, address, scene, switched) for address in self.probed)
+        return tuple(moved(self.neighbour_lines, address, scene, switched) for address in self.probed)
 
 
 def start(watcher: Watcher, announced: tuple[Announced, ...], interval_ms: float, for_s: float, to: BinaryIO) -> Watch:
@@ -145,7 +161,7 @@ def _wait_for_answers(watch: Watch) -> None:
 def notify_s(expected: Notifications) -> float:
     """Seconds from the switch until the last announcement has been sent, at the latest."""
     gap_ms = max((gap.high_ms for gap in (expected.first_gap, expected.later_gap) if gap is not None), default=0)
-    return expected.usual.stop * gap_ms / 1000 + NOTIFY_SLACK_S
+    return expected.usual.stop * gap_ms * NOTIFY_STRETCH / 1000 + NOTIFY_SLACK_S
 
 
 def steady(frames: list[Frame], probed: tuple[str, ...]) -> bool:

@@ -103,7 +103,7 @@ def _saved(figure: Figure, form: Literal["svg", "png"]) -> bytes:
     return file.getvalue()
 
 
-def _clean(text: str, limit: int = LABEL_LIMIT) -> str:
+def clean(text: str, limit: int = LABEL_LIMIT) -> str:
     """Text from a host as something the font and any XML parser takes, and short enough to stand in its place."""
     drawable = (
         char if char < "\u0100" or char in DRAWN_TOO else f"\\u{ord(char):04x}" for char in printable(text, limit)
@@ -118,12 +118,12 @@ def _lanes(picture: TimelinePicture) -> list[_Lane]:
     for ms, kind, label in sorted(picture.marks, key=_by_lane):
         if kind == "mac":
             lanes.setdefault((kind, ""), _Lane("neighbours send to", PURPLE, "span")).ticks.append(
-                _Tick(ms, _clean(label))
+                _Tick(ms, clean(label))
             )
         elif kind == "garp":
-            lanes.setdefault((kind, label), _Lane(_clean(f"GARP {label}"), GREEN, "D")).ticks.append(_Tick(ms, ""))
+            lanes.setdefault((kind, label), _Lane(clean(f"GARP {label}"), GREEN, "D")).ticks.append(_Tick(ms, ""))
         elif kind == "na":
-            lanes.setdefault((kind, label), _Lane(_clean(f"NA {label}"), ORANGE, "s")).ticks.append(_Tick(ms, ""))
+            lanes.setdefault((kind, label), _Lane(clean(f"NA {label}"), ORANGE, "s")).ticks.append(_Tick(ms, ""))
     return [*lanes.values(), *_probe_lanes(picture.probes)]
 
 
@@ -151,7 +151,7 @@ def _window(picture: TimelinePicture) -> tuple[float, float]:
 
 
 def _draw_frame(axes: Axes, picture: TimelinePicture, lanes: Sequence[_Lane]) -> None:
-    axes.set_title(_clean(picture.title, TITLE_LIMIT), loc="left", color=INK, fontsize=11.5, fontweight="bold", pad=24)
+    axes.set_title(clean(picture.title, TITLE_LIMIT), loc="left", color=INK, fontsize=11.5, fontweight="bold", pad=24)
     axes.set_xlim(*_window(picture))
     axes.set_ylim(len(lanes) + 0.1, -0.6)
     axes.set_yticks(range(len(lanes)), [lane.label for lane in lanes])
@@ -192,7 +192,7 @@ def _draw_instants(axes: Axes, picture: TimelinePicture, lanes: int) -> None:
         switch = kind == "switch"
         axes.axvline(ms, color=INK, linewidth=1.6 if switch else 1.0, linestyle="-" if switch else (0, (3, 2)))
         axes.annotate(
-            _clean(label or kind),
+            clean(label or kind),
             (ms, lanes - 0.2),
             xytext=(-4 if leftwards else 4, 0),
             textcoords="offset points",

@@ -87,6 +87,13 @@ class RunFolder:
         descriptor = os.open(self._target(relative), os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE)
         return os.fdopen(descriptor, "ab", buffering=0)
 
+    def remove(self, relative: str) -> None:
+        """Take away one file that turned out not to be needed, and its folder when that is empty then."""
+        target = self._target(relative)
+        target.unlink(missing_ok=True)
+        if not any(target.parent.iterdir()):
+            target.parent.rmdir()
+
     def seal(self) -> None:
         """Close to everybody else what other programs wrote into the folder by their own rules."""
         for path in self.path.rglob("*"):

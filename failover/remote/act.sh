@@ -3,13 +3,14 @@
 # No second marker: a guest that has a new MAC asks for the observer's again before it can send, and so would teach the
 # observer what only its announcements should.
 # Runs under bash where there is one: only bash sends a datagram without starting a program.
-# usage: act.sh BOND auto|ifenslave|iproute2|sysfs|down|up|wait|wait-up OBSERVER_ADDRESS TOKEN WANTED_ACTIVE WAIT_MS SLAVE...
+# It changes nothing unless it finds the lock held by HELD; while it does, whoever undoes it waits.
+# usage: act.sh LOCK HELD BOND auto|ifenslave|iproute2|sysfs|down|up|wait|wait-up OBSERVER_ADDRESS TOKEN WANTED_ACTIVE WAIT_MS SLAVE...
 # wait, wait-up: somebody else has taken the link away, or given it back.
 # WANTED_ACTIVE is empty when no slave is to be active afterwards.
 set -u
 LC_ALL=C export LC_ALL
-bond=$1 way=$2 observer=$3 token=$4 wanted=$5 wait_ms=$6
-shift 6
+lock=${VFPROOF_RUN:-/run/vfproof}/$1 held=$2 bond=$3 way=$4 observer=$5 token=$6 wanted=$7 wait_ms=$8
+shift 8
 net=/sys/class/net
 active=$net/$bond/bonding/active_slave
 
@@ -46,6 +47,17 @@ change() {
     esac
 }
 
+may_act() { # First say that we act, then look whether we may: who undoes does the same the other way round.
+    { printf '%s\n' "$$" >"$lock/acting"; } 2>/dev/null || return 1
+    now=
+    { IFS= read -r now <"$lock/token"; } 2>/dev/null || return 1
+    [ "$now" = "$held" ] && [ ! -e "$lock/undoing" ]
+}
+
+has_acted() {
+    { printf '' >"$lock/acting"; } 2>/dev/null || true
+}
+
 followed() { # SLAVE...: the active slave is the wanted one, and a link that was given back is seen by the bond
     now=
     IFS= read -r now <"$active" || true
@@ -74,11 +86,16 @@ command -v ping >/dev/null && marker=ping
 [ -n "$observer" ] || marker=none
 printf 'way=%s\nmarker=%s\nactive_before=%s\n' "$way" "$marker" "$(cat "$active")"
 
+case $way in
+wait | wait-up) ;;
+*) may_act || { has_acted && echo too_late=yes && exit 0; } ;;
+esac
 stamp marked_at
 mark
 message=$(change "$@" 2>&1)
 status=$?
 stamp done_at
+has_acted
 printf 'status=%s\nmessage=%s\n' "$status" "$(printf '%s' "$message" | tr '\n' ' ')"
 
 # By the clock and not by counting: on a slow guest each `sleep` takes much longer than it is told.

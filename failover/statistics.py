@@ -1,0 +1,232 @@
+"""What many rounds of one drill have in common, and which of them stand out. Pure code over what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from statistics import median
+from typing import Any
+
+from failover import verdict
+from failover.result import Direction, DrillResult
+from inventory.model import Budgets
+
+MOST_IN_FULL = 10
+"""Of each kind of event, and for each reason: how many keep their probes one by one, to be drawn."""
+DEVIATIONS = 3
+RESOLUTIONS = 2
+"""A gap lies between two answered probes: it is known to two intervals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Numbers of many rounds, in ms. `p95`: by the nearest rank, so that it is one of them."""
+
+    n: int
+    low: float
+    median: float
+    p95: float
+    high: float
+    deviation: float
+    """Median absolute deviation from the median: what a few odd ones do not move."""
+
+    def __str__(self) -> str:
+        told = f"median {self.median:.1f} ms, p95 {self.p95:.1f} ms, {self.low:.1f} to {self.high:.1f} ms"
+        return f"{told} ({self.n} measured)"
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatistics:
+    """One event of a fault, over all rounds, by one observer."""
+
+    event: str
+    observer: str
+    outage_ms: Distribution | None
+    first_garp_ms: Distribution | None
+    outages: tuple[tuple[int, float], ...]
+    """Round and ms."""
+    first_garps: tuple[tuple[int, float], ...]
+
+    @property
+    def name(self) -> str:
+        """As a person says it."""
+        return f"{self.event} (seen by {self.observer})" if self.observer else self.event
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """An event of one round that is not like the others."""
+
+    direction: Direction
+    why: str
+
+
+def outage_ms(direction: Direction) -> float | None:
+    """The longest outage of any probed address; from the event on where there was no path before it."""
+    if direction.event.cuts_off:
+        return None
+    if direction.event.recovers:
+        firsts = [probes.first_answer_ms for probes in direction.timeline.probes]
+        return None if None in firsts else max((each for each in firsts if each is not None), default=None)
+    return max((probes.gap_ms for probes in direction.timeline.probes), default=None)
+
+
+def first_garp_ms(direction: Direction) -> float | None:
+    """Upper bound of the first gratuitous ARP's latency."""
+    return direction.timeline.first_garp_at_most_ms
+
+
+MEASURES: dict[str, Callable[[Direction], float | None]] = {"outage": outage_ms, "first GARP": first_garp_ms}
+
+
+def distribution(values: Sequence[float]) -> Distribution | None:
+    """What these numbers have in common; None without any."""
+    if not values:
+        return None
+    ordered, middle = sorted(values), median(values)
+    return Distribution(
+        len(ordered),
+        ordered[0],
+        middle,
+        ordered[ceil(0.95 * len(ordered)) - 1],
+        ordered[-1],
+        median(abs(each - middle) for each in ordered),
+    )
+
+
+def statistics(directions: Iterable[Direction]) -> tuple[EventStatistics, ...]:
+    """Each kind of event, in the order of a round."""
+    found = []
+    for (event, observer), alike in _by_kind(directions).items():
+        outages, garps = _measured(alike, outage_ms), _measured(alike, first_garp_ms)
+        told, garps_told = distribution([ms for _, ms in outages]), distribution([ms for _, ms in garps])
+        found.append(EventStatistics(event, observer, told, garps_told, outages, garps))
+    return tuple(found)
+
+
+def outliers(directions: Iterable[Direction], budgets: Budgets) -> tuple[Outlier, ...]:
+    """Events that are broken, or slower than the others by more than their own spread and the probes' resolution."""
+    found: list[Outlier] = []
+    for alike in _by_kind(directions).values():
+        usual = {name: distribution([ms for _, ms in _measured(alike, of)]) for name, of in MEASURES.items()}
+        for direction in alike:
+            if why := "; ".join([*verdict.complaints(direction, budgets), *_slower(direction, usual)]):
+                found.append(Outlier(direction, why))
+    return tuple(sorted(found, key=lambda each: each.direction.round))
+
+
+def thinned(directions: Sequence[Direction], budgets: Budgets) -> tuple[Direction, ...]:
+    """The same, with probes one by one only where they may be drawn: the first round, the broken, the slowest.
+
+    Whatever turns out to be slower than the others in the end is among the slowest so far.
+    """
+    kept: set[int] = set()
+    for alike in _by_kind(
+        each for each in directions if any(probes.series for probes in each.timeline.probes)
+    ).values():
+        kept |= {id(each) for each in alike if each.round <= 1}
+        kept |= {id(each) for each in [each for each in alike if verdict.complaints(each, budgets)][:MOST_IN_FULL]}
+        for measure in MEASURES.values():
+            slowest = sorted(alike, key=lambda each: -(measure(each) or 0.0))
+            kept |= {id(each) for each in slowest[:MOST_IN_FULL]}
+    return tuple(each if id(each) in kept else _without_series(each) for each in directions)
+
+
+def as_json(result: DrillResult, budgets: Budgets, kept: Iterable[int]) -> dict[str, Any]:
+    """Everything that many rounds showed, for programs. `kept`: rounds whose captures are kept."""
+    standing_out: dict[int, list[str]] = {}
+    for each in outliers(result.directions, budgets):
+        standing_out.setdefault(each.direction.round, []).append(f"{each.direction.event.name}: {each.why}")
+    kept_rounds = set(kept)
+    return {
+        "guest": result.guest,
+        "bond": result.bond,
+        "fault": result.fault,
+        "observers": list(result.observers),
+        "rounds_wanted": result.rounds,
+        "rounds_done": result.rounds_done,
+        "not_measured": result.not_measured,
+        "events": [
+            {
+                "event": each.event,
+                "observer": each.observer or None,
+                "outage_ms": _numbers(each.outage_ms),
+                "first_garp_ms": _numbers(each.first_garp_ms),
+            }
+            for each in statistics(result.directions)
+        ],
+        "rounds": [
+            {
+                "round": number,
+                "capture_kept": number in kept_rounds,
+                "outlier": standing_out.get(number, []),
+                "events": [_event(each) for each in result.directions if each.round == number],
+            }
+            for number in sorted({each.round for each in result.directions})
+        ],
+    }
+
+
+def _event(direction: Direction) -> dict[str, Any]:
+    timeline = direction.timeline
+    return {
+        "event": direction.event.name,
+        "observer": direction.observer or None,
+        "way": direction.record.way,
+        "took_ms": direction.record.took_ms,
+        "timed_by": timeline.switched.by,
+        "outage_ms": outage_ms(direction),
+        "first_garp_at_least_ms": timeline.first_garp_at_least_ms,
+        "first_garp_at_most_ms": timeline.first_garp_at_most_ms,
+        "announcements": {str(each): len(timeline.of(each)) for each in direction.visible},
+        "probes": [
+            {
+                "address": probes.address,
+                "interval_ms": probes.interval_ms,
+                "sent": probes.sent,
+                "lost": probes.lost,
+                "duplicated": probes.duplicated,
+                "reordered": probes.reordered,
+                "gap_ms": probes.gap_ms,
+                "resolution_ms": probes.resolution_ms,
+                "silence_ms": probes.silence_ms,
+                "lost_before": probes.baseline_lost,
+            }
+            for probes in timeline.probes
+        ],
+        "neighbours_moved_after_ms": {move.address: move.moved_after_ms for move in direction.neighbours},
+    }
+
+
+def _numbers(found: Distribution | None) -> dict[str, float] | None:
+    if found is None:
+        return None
+    return {"n": found.n, "min": found.low, "median": found.median, "p95": found.p95, "max": found.high}
+
+
+def _by_kind(directions: Iterable[Direction]) -> dict[tuple[str, str], list[Direction]]:
+    found: dict[tuple[str, str], list[Direction]] = {}
+    for each in directions:
+        found.setdefault((each.event.name, each.observer), []).append(each)
+    return found
+
+
+def _measured(
+    directions: Iterable[Direction], measure: Callable[[Direction], float | None]
+) -> tuple[tuple[int, float], ...]:
+    return tuple((each.round, ms) for each in directions if (ms := measure(each)) is not None)
+
+
+def _slower(direction: Direction, usual: dict[str, Distribution | None]) -> Iterator[str]:
+    resolution = RESOLUTIONS * max((probes.interval_ms for probes in direction.timeline.probes), default=0.0)
+    for name, measure in MEASURES.items():
+        ms, others = measure(direction), usual[name]
+        if ms is not None and others and ms - others.median > max(DEVIATIONS * others.deviation, resolution):
+            yield f"{name} of {ms:.0f} ms, usually {others.median:.0f} ms"
+
+
+def _without_series(direction: Direction) -> Direction:
+    timeline = direction.timeline
+    probes = tuple(replace(each, series=()) for each in timeline.probes)
+    return replace(direction, timeline=replace(timeline, probes=probes))
