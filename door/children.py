@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ INTERRUPTED = 128 + signal.SIGINT  # as a shell says it
 _FROM_THE_KERNEL = 0x80  # SI_KERNEL: the terminal sent it, and the whole foreground group has it already
 _PASSED_ON = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _HEARD = _PASSED_ON | {signal.SIGCHLD}
+
+
+LOOK_EVERY_S = 1.0
+"""In a process with several threads the child's end may be told to another thread, which ignores it (signal(7))."""
 
 
 @dataclass
@@ -55,15 +60,17 @@ def run(
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     try:
-        child = Child(_start(command, before), interruption)
+        child, ticked = Child(_start(command, before), interruption), time.monotonic()
         while True:
-            event = signal.sigtimedwait(_HEARD, every_s)
+            event = signal.sigtimedwait(_HEARD, min(every_s, LOOK_EVERY_S))
             if event is not None:
                 child.hear(event)
             status = child.status()
             if status is not None:
                 return status
-            tick(child.pid)
+            if time.monotonic() - ticked >= every_s:
+                tick(child.pid)
+                ticked = time.monotonic()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
