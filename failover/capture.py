@@ -62,6 +62,8 @@ class Capture:
 
     def __init__(self, place: Place, interface: str, terms: str, tokens: Tokens, evidence: BinaryIO, *, sudo: bool):
         self.frames: list[Frame] = []
+        self.tags: set[int | None] = set()
+        """VLAN tags seen, ever."""
         self._tokens = tokens
         self._errors = ""
         self._broken: str | None = None
@@ -96,13 +98,10 @@ class Capture:
             self._ended.wait(min(left, LOOK_EVERY_S))
         return True
 
-    def forget(self) -> set[int | None]:
-        """Let go of the frames so far, and of what they told of the observer's clock; gives their VLAN tags."""
-        seen = len(self.frames)
-        tags = {frame.vlan for frame in self.frames[:seen]}
-        del self.frames[:seen]
+    def forget(self) -> None:
+        """Let go of the frames so far, and of what they told of the observer's clock."""
+        del self.frames[: len(self.frames)]
         self._clock_ahead_ns = None
-        return tags
 
     def wait_until_listening(self, deadline_s: float) -> None:
         """Wait until tcpdump has its socket. Raises `CaptureFailed` with its complaint."""
@@ -147,7 +146,9 @@ class Capture:
         ahead = time.monotonic_ns() - at_ns
         self._clock_ahead_ns = ahead if self._clock_ahead_ns is None else min(ahead, self._clock_ahead_ns)
         self._came_s = time.monotonic()
-        self.frames.append(decode(data, at_ns, self._tokens))
+        frame = decode(data, at_ns, self._tokens)
+        self.tags.add(frame.vlan)
+        self.frames.append(frame)
 
     def _end(self, why: str) -> None:
         if not self._complaint():

@@ -7,6 +7,7 @@ CouldNotMeasure
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface
 from typing import Any, BinaryIO
 
+from checks.local import LocalConnection
 from failover.bond_state import parse_lines
 from failover.capture import Capture, capture_filter
 from failover.frames import Tokens
@@ -40,6 +42,8 @@ class Watcher:
     """Its own addresses with their prefix lengths."""
     vlans: frozenset[int]
     """VLAN ids of its own VLAN interfaces over `interface`."""
+    python: str = ""
+    """A Python 3 there that may open raw sockets; empty where there is none."""
 
     def address_towards(self, address: str) -> str | None:
         """Its own address on the network of this one; None when it has none there."""
@@ -64,9 +68,10 @@ class Watcher:
 
 def look(name: str, place: Place, interface: str, *, sudo: bool) -> Watcher:
     """Look at the observer. Raises `ObserverNotReady`, or what its connection raises."""
-    said = parse_lines(place.run(script("observer_state.sh", interface, sudo=sudo), LOOK_DEADLINE_S))
+    python = sys.executable if isinstance(place.connection, LocalConnection) else "python3"
+    said = parse_lines(place.run(script("observer_state.sh", interface, python, sudo=sudo), LOOK_DEADLINE_S))
     for program, package in (("ip", "iproute2"), ("tcpdump", "tcpdump"), ("ping", "iputils-ping")):
-        if program not in said:
+        if program not in said and not (program == "ping" and "python" in said):
             raise ObserverNotReady(f"observer {name}: has no {program} (Debian's package {package})")
     try:
         links = json.loads(said.get("addresses") or "[]")
@@ -79,7 +84,7 @@ def look(name: str, place: Place, interface: str, *, sudo: bool) -> Watcher:
         raise ObserverNotReady(f"observer {name}: there is no interface {interface}")
     if not up:
         raise ObserverNotReady(f"observer {name}: interface {interface} is down")
-    return Watcher(name, place, interface, sudo, networks, vlans)
+    return Watcher(name, place, interface, sudo, networks, vlans, said.get("python", ""))
 
 
 def _networks(link: dict[str, Any]) -> tuple[str, ...]:
@@ -128,13 +133,6 @@ class Program:
     def _read(self, stream: Any, key: str) -> None:
         for line in stream:
             self._words[key] += line.decode(errors="replace")
-
-
-def start_probes(watcher: Watcher, address: str, interval_ms: float, for_s: float, tokens: Tokens) -> Program:
-    """Numbered ICMP echo requests to an address, one per interval, for so long at most. The guest needs nothing."""
-    words = ["ping", "-n", "-q", "-i", f"{interval_ms / 1000:.4f}", "-w", f"{for_s:.0f}"]
-    words += ["-p", tokens.probe.hex(), "-I", watcher.interface, address]
-    return Program(watcher.place.start(script("supervise.sh", *words, sudo=watcher.sudo)))
 
 
 def watch_neighbours(watcher: Watcher) -> Program:

@@ -12,6 +12,9 @@ from failover.frames import Frame, Kind
 SETTLED_NS = 200_000_000
 """A probe younger than this when the window closes is not called lost: its answer may be on its way."""
 
+ON_ITS_WAY_NS = 20_000_000
+"""An answer may take this much longer than twice the slowest one before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probes:
@@ -21,7 +24,9 @@ class Probes:
     series: tuple[tuple[float, bool], ...]
     """Time sent (ms from the switch, negative before it), and whether an answer came."""
     interval_ms: float
-    """Median time between two probes as sent: the resolution of every gap."""
+    """Median time between two probes as sent."""
+    longest_interval_ms: float
+    """Longest time between two probes as sent: nothing shorter than that is sure to be seen."""
     baseline_sent: int
     baseline_lost: int
     sent: int
@@ -61,6 +66,8 @@ class _Probe:
     sent_ns: int
     to: str
     answers: int = 0
+    took_ns: int = 0
+    """Until its first answer."""
 
 
 def follow(frames: Sequence[Frame], address: str, at_ns: int, *, left_mac: str | None, told_ms: float) -> Probes:
@@ -79,6 +86,7 @@ def follow(frames: Sequence[Frame], address: str, at_ns: int, *, left_mac: str |
         address=address,
         series=tuple((_ms(probe.sent_ns, at_ns), probe.answers > 0) for probe in settled),
         interval_ms=median(gaps) / 1e6 if gaps else 0.0,
+        longest_interval_ms=max(gaps, default=0) / 1e6,
         baseline_sent=len(before),
         baseline_lost=sum(not probe.answers for probe in before),
         sent=len(after),
@@ -97,7 +105,7 @@ def follow(frames: Sequence[Frame], address: str, at_ns: int, *, left_mac: str |
 def _matched(frames: Sequence[Frame], address: str, at_ns: int) -> tuple[list[_Probe], list[int], int]:
     """Every probe to an address with its answers, times of the answers, and answers out of order after the switch.
 
-    Sequence numbers have 16 bits and come round; an answer belongs to the latest probe of its number.
+    The numbers of `ping` have 16 bits and come round; an answer belongs to the latest probe of its number.
     """
     sent: list[_Probe] = []
     latest: dict[int, int] = {}
@@ -112,6 +120,8 @@ def _matched(frames: Sequence[Frame], address: str, at_ns: int) -> tuple[list[_P
             late = index < newest and not sent[index].answers
             reordered += late and frame.at_ns >= at_ns
             newest = max(newest, index)
+            if not sent[index].answers:
+                sent[index].took_ns = frame.at_ns - sent[index].sent_ns
             sent[index].answers += 1
             answered_ns.append(frame.at_ns)
     return sent, answered_ns, reordered
@@ -121,10 +131,12 @@ def _split(probes: Sequence[_Probe], at_ns: int) -> tuple[Sequence[_Probe], Sequ
     """Probes of the baseline, and those that the switch could touch.
 
     A probe sent a moment before the switch is touched by it when its answer would have crossed it: lost probes
-    right before the switch are the switch's, not the wire's.
+    right before the switch are the switch's, not the wire's. Older ones than an answer takes here are the wire's.
     """
     index = sum(probe.sent_ns < at_ns for probe in probes)
-    while index and not probes[index - 1].answers and at_ns - probes[index - 1].sent_ns < SETTLED_NS:
+    slowest_ns = max((probe.took_ns for probe in probes[:index] if probe.answers), default=SETTLED_NS)
+    on_its_way_ns = min(SETTLED_NS, ON_ITS_WAY_NS + 2 * slowest_ns)
+    while index and not probes[index - 1].answers and at_ns - probes[index - 1].sent_ns < on_its_way_ns:
         index -= 1
     return probes[:index], probes[index:]
 

@@ -11,10 +11,11 @@ from checks.linux.bonding import Notifications
 from failover.capture import Capture
 from failover.events import Event
 from failover.frames import Frame, Kind, Tokens
-from failover.observer import Program, Watcher, latest_lines, latest_mac, moved, start_probes, watch_neighbours
+from failover.observer import Program, Watcher, latest_lines, latest_mac, moved, watch_neighbours
 from failover.places import CouldNotMeasure
 from failover.probes import SETTLED_NS
 from failover.result import NeighbourMove, SwitchRecord
+from failover.sending import how_sent, start_probes
 from failover.timeline import Announced, Scene, Switched, count_announcements, find_switch
 
 BASELINE_S = 1.0
@@ -38,15 +39,19 @@ class Watch:
     probed: tuple[str, ...]
     capture: Capture
     neighbours: Program
+    interval_ms: float
     probes: tuple[Program, ...] = ()
     stack: ExitStack = field(default_factory=ExitStack)
-    _tags: set[int | None] = field(default_factory=set)
     _neighbours_before: str = ""
     _neighbours_from: int = 0
 
     def stop(self) -> None:
         """End every program; see `Capture.dropped`."""
         self.stack.close()
+
+    def how_sent(self) -> str:
+        """Who sent the probes and how punctually, once it is stopped."""
+        return how_sent(self.watcher, self.probes, self.interval_ms)
 
     def let_pass(self, seconds: float) -> None:
         """Let the wire's time pass while the capture is alive: nothing is waited for but frames."""
@@ -55,7 +60,7 @@ class Watch:
 
     def forget(self) -> None:
         """A round is over: let go of its frames, and of the neighbours' history but for the latest entries."""
-        self._tags |= self.capture.forget()
+        self.capture.forget()
         self._neighbours_from, said = len(self.neighbours.output), self.neighbours.output
         self._neighbours_before = latest_lines(said[: self._neighbours_from], self.probed)
 
@@ -93,11 +98,15 @@ class Watch:
         if event.cuts_off:
             self.let_pass(CUT_OFF_S)
             return
-        expected = event.expected
+        expected, counts, counted = event.expected, dict.fromkeys(scene.announced, 0), first
 
         def settled() -> bool:
-            frames = self.frames_since(first)
-            counts = count_announcements(frames, scene)
+            nonlocal counted
+            frames = self.capture.frames
+            fresh = frames[counted:]
+            counted += len(fresh)
+            for each, count in count_announcements(fresh, scene).items():
+                counts[each] += count
             announced = all(counts[each] >= expected.usual.start for each in self.visible())
             learnt = all(latest_mac(self.neighbour_lines, address) == scene.new_mac for address in self.probed)
             return announced and learnt and steady(frames, scene.probed)
@@ -108,7 +117,7 @@ class Watch:
 
     def visible(self) -> tuple[Announced, ...]:
         """The announced addresses that this place allows to see: untagged, of its own VLANs, or of a tag seen."""
-        tags = {frame.vlan for frame in self.capture.frames} | self.watcher.vlans | self._tags
+        tags = self.capture.tags | self.watcher.vlans
         return tuple(each for each in self.announced if each.vlan < 0 or each.vlan in tags)
 
     def moves(self, scene: Scene, switched: Switched) -> tuple[NeighbourMove, ...]:
@@ -135,11 +144,11 @@ def start(watcher: Watcher, announced: tuple[Announced, ...], interval_ms: float
         stack.callback(capture.close)
         neighbours = watch_neighbours(watcher)
         stack.callback(neighbours.stop)
-        watch = Watch(watcher, tokens, announced, probed, capture, neighbours)
+        watch = Watch(watcher, tokens, announced, probed, capture, neighbours, interval_ms)
         capture.wait_until_listening(START_DEADLINE_S)
-        for address in probed:
-            watch.probes += (start_probes(watcher, address, interval_ms, for_s, tokens),)
-            stack.callback(watch.probes[-1].stop)
+        watch.probes = start_probes(watcher, probed, interval_ms, for_s, tokens)
+        for program in watch.probes:
+            stack.callback(program.stop)
         _wait_for_answers(watch)
         watch.stack = stack.pop_all()
     return watch
@@ -154,7 +163,7 @@ def _wait_for_answers(watch: Watch) -> None:
         return
     if any(frame.kind is Kind.ECHO_REQUEST for frame in watch.capture.frames):
         raise CouldNotMeasure(f"{', '.join(silent())} did not answer the observer before anything was switched")
-    why = next((program.complaint for program in watch.probes if program.complaint), "ping says nothing")
+    why = next((program.complaint for program in watch.probes if program.complaint), "its sender says nothing")
     raise CouldNotMeasure(f"observer {watch.watcher.name}: no probe was sent to {', '.join(silent())}: {why}")
 
 
@@ -169,10 +178,12 @@ def steady(frames: list[Frame], probed: tuple[str, ...]) -> bool:
     if not frames:
         return False
     now = frames[-1].at_ns
-    answered = {(frame.address, frame.sequence) for frame in frames if frame.kind is Kind.ECHO_REPLY}
-    recent = [
-        (frame.towards, frame.sequence)
-        for frame in frames
-        if frame.kind is Kind.ECHO_REQUEST and now - STEADY_NS - SETTLED_NS < frame.at_ns < now - SETTLED_NS
-    ]
+    answered, recent = set(), []
+    for frame in reversed(frames):
+        if frame.at_ns <= now - STEADY_NS - SETTLED_NS:
+            break
+        if frame.kind is Kind.ECHO_REPLY:
+            answered.add((frame.address, frame.sequence))
+        elif frame.kind is Kind.ECHO_REQUEST and frame.at_ns < now - SETTLED_NS:
+            recent.append((frame.towards, frame.sequence))
     return {address for address, _ in recent} >= set(probed) and all(each in answered for each in recent)

@@ -116,6 +116,12 @@ def test_probes_in_flight_at_the_switch_are_the_switchs():
     assert probes.gap_ms == pytest.approx(40)
 
 
+def test_a_wire_that_went_dead_well_before_the_switch_is_not_blamed_on_it():
+    (probes,) = timeline(healthy(lost=range(90, 130))).probes
+    assert probes.baseline_lost == 8  # but for those whose answers could still have been on their way
+    assert probes.baseline_sent == 98
+
+
 def test_traffic_that_does_not_come_back_is_still_out():
     (probes,) = timeline(healthy(lost=range(150, 300))).probes
     assert probes.still_out
