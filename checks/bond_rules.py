@@ -54,7 +54,7 @@ def writes_macs(bond: Bond, behind: Behind) -> Iterator[Finding]:
 def watches(bond: Bond, behind: Behind) -> Iterator[Finding]:
     """Whether a dead link is noticed at all, and by a monitor that suits VFs."""
     if not bond.miimon and not bond.arp_interval:
-        yield Finding(f"{bond.name} has miimon=0 and arp_interval=0")
+        yield Finding(f"{bond.name} has miimon=0 and arp_interval=0, wanted one of them above 0")
     elif not bond.miimon and any(is_vf(one.nic, one.driver, behind) for one in bond.slaves):
         yield Finding(
             f"{bond.name} monitors by ARP (arp_interval={bond.arp_interval}) over VFs, which vendors advise against:"
@@ -76,7 +76,7 @@ def shares_a_pf(bond: Bond, behind: Behind) -> Iterator[Finding]:
             by_card.setdefault(one.pf.address.rpartition(".")[0], set()).add(name)
     for pf, nics in by_pf.items():
         if len(nics) > 1:
-            yield Finding(f"{bond.name}: {' and '.join(nics)} are VFs of {pf}")
+            yield Finding(f"{bond.name}: {' and '.join(nics)} are VFs of {pf}, wanted PFs of their own")
     for card, names in by_card.items():
         if len(names) > 1:
             ports = " and ".join(sorted(names))
@@ -96,7 +96,7 @@ def unequal_vlans(bond: Bond, behind: Behind) -> Iterator[Finding]:
     found = [(slave.nic, behind[slave.nic]) for slave in bond.slaves if slave.nic in behind]
     vlans = {nic: one.vf.vlan for nic, one in found if one.vf.vlan is not None}
     if len(set(vlans.values())) > 1:
-        yield Finding(f"{bond.name}: {_each(vlans, 'VLAN')}")
+        yield Finding(f"{bond.name}: {_each(vlans, 'VLAN')}; wanted the same")
     priorities = {nic: one.vf.qos for nic, one in found if one.vf.qos is not None}
     if len(set(priorities.values())) > 1:
         yield Finding(f"{bond.name}: {_each(priorities, 'priority')}", broken=False)
@@ -135,7 +135,9 @@ def is_heard(bond: Bond, wanted: model.Bond | None) -> Iterator[Finding]:
         return
     meant = wanted is not None and wanted.num_grat_arp == 0
     if bond.num_grat_arp == 0 and bond.fail_over_mac == "active" and not meant and not bond.arp_notify:
-        yield Finding(f"{bond.name} has num_grat_arp=0 although its MAC changes (fail_over_mac=active)")
+        yield Finding(
+            f"{bond.name} has num_grat_arp=0 although its MAC changes (fail_over_mac=active), wanted 1 or more"
+        )
     for text in _weak_announcements(bond):
         yield Finding(f"{bond.name} {text}", broken=False)
 

@@ -10,6 +10,9 @@ from checks.facts.libvirt import Domain
 from checks.facts.networks import Network
 from checks.linux.domain_xml import Definition, Interface
 
+READ = "read from /etc/libvirt/qemu and /run/libvirt/qemu, or by virsh dumpxml"
+"""Where domains come from, for messages."""
+
 
 def skip_without(domains: Iterable[Domain], networks: Iterable[Network] = ()) -> None:
     """Does not apply where no domain takes a PCI device, by its address or out of a pool."""

@@ -18,7 +18,7 @@ from checks.handed_vfs import locate
 from checks.linux.domain_xml import Definition
 from checks.linux.guest_pci import faults
 from checks.outcome import CouldNotLook, advise
-from checks.promised_vfs import fixed_addresses, skip_without, takes_a_device, versions
+from checks.promised_vfs import READ, fixed_addresses, skip_without, takes_a_device, versions
 
 _OVERHEAD_KIB = 1 << 20
 _SETTLED = frozenset({"systemd-udev-settle.service"})
@@ -40,7 +40,7 @@ def test_every_guest_address_can_be_had(host_name: str, domains: tuple[Domain, .
                 advise(
                     f"{host_name}: domain {domain.name} ({kind}): no controller has the bus of {place}; libvirt adds it"
                 )
-    assert not wrong, f"{host_name}: {'; '.join(wrong)}"
+    assert not wrong, f"{host_name}: {'; '.join(wrong)} ({READ})"
 
 
 def _beyond(definition: Definition) -> list[str]:
@@ -67,7 +67,7 @@ def test_guests_with_vfs_may_lock_their_memory(host_name: str, domains: tuple[Do
             wrong.append(text)
         elif limit < memory + _OVERHEAD_KIB:
             advise(f"{host_name}: {text}; libvirt itself would allow {memory + _OVERHEAD_KIB}")
-    assert not wrong, f"{host_name}: {'; '.join(wrong)}"
+    assert not wrong, f"{host_name}: {'; '.join(wrong)}; wanted more than the memory, or none ({READ})"
 
 
 def test_promised_vfs_are_not_in_use_on_the_host(
@@ -96,7 +96,8 @@ def test_promised_vfs_are_not_in_use_on_the_host(
                     wrong.append(f"{text}; the domain starts by itself")
                 else:
                     advise(f"{host_name}: {text}")
-    assert not wrong, f"{host_name}: {'; '.join(wrong)}"
+    read = f"{READ}, and by ip -j addr show"
+    assert not wrong, f"{host_name}: {'; '.join(wrong)}; wanted unused on the host ({read})"
 
 
 def _uses(nic: Nic, managed_nics: Mapping[str, str]) -> Iterator[str]:

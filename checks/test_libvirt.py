@@ -16,7 +16,7 @@ from checks.handed_vfs import HandedVf, handed_vfs, locate
 from checks.linux.domain_xml import Definition, Interface
 from checks.linux.pci_address import decimal_taken_for_hex
 from checks.outcome import CouldNotLook, advise
-from checks.promised_vfs import called, pooled, skip_without, versions
+from checks.promised_vfs import READ, called, pooled, skip_without, versions
 from inventory import model
 
 _NO_MAC = "00:00:00:00:00:00"
@@ -48,7 +48,8 @@ def test_every_handed_out_device_is_a_vf(
                 wrong.append(f"domain {domain.name} ({kind}): {one.source} is {name} itself, not one of its VFs")
             elif locate(one.source, pfs) is None:
                 wrong.append(f"domain {domain.name} ({kind}): there is no VF at {one.source}{_meant(one.source, pfs)}")
-    assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))}"
+    read = f"{READ}, and /sys/bus/pci/devices/*/virtfn*"
+    assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))}; wanted a VF of this host ({read})"
 
 
 def test_no_vf_is_promised_twice(host_name: str, domains: tuple[Domain, ...]) -> None:
@@ -77,7 +78,7 @@ def test_no_vf_is_promised_twice(host_name: str, domains: tuple[Domain, ...]) ->
         for domain, kind, definition in versions(domains)
         for address in _repeated(definition.host_addresses)
     ]
-    assert not doubled, f"{host_name}: {'; '.join(doubled)}"
+    assert not doubled, f"{host_name}: {'; '.join(doubled)}; wanted one domain for each VF ({READ})"
 
 
 def test_every_handed_out_vf_is_spelled_out(host_name: str, domains: tuple[Domain, ...], pfs: tuple[Pf, ...]) -> None:
@@ -104,7 +105,7 @@ def test_every_handed_out_vf_is_spelled_out(host_name: str, domains: tuple[Domai
                 wrong.append(f"{text}, and its PF has none for it")
             else:
                 advise(f"{host_name}: {text} and no VLAN")
-    assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))}"
+    assert not wrong, f"{host_name}: {'; '.join(dict.fromkeys(wrong))} ({READ})"
 
 
 def test_every_mac_is_given_once(host_name: str, domains: tuple[Domain, ...]) -> None:
@@ -127,7 +128,7 @@ def test_every_mac_is_given_once(host_name: str, domains: tuple[Domain, ...]) ->
             wrong.append(text)
         elif len(found) > 1:
             advise(f"{host_name}: {text}; only one of them may run")
-    assert not wrong, f"{host_name}: {'; '.join(wrong)}"
+    assert not wrong, f"{host_name}: {'; '.join(wrong)}; wanted one interface for each MAC ({READ})"
 
 
 def test_vfs_are_set_as_their_domains_say(
@@ -179,7 +180,7 @@ def test_running_domains_keep_their_vfs_at_the_next_start(host_name: str, domain
         if live != stored:
             advise(f"{host_name}: domain {domain.name} runs with {only_live}, but stored is {only_stored}")
     lost = [domain.name for domain in domains if _loses_its_vfs(domain)]
-    assert not lost, f"{host_name}: {', '.join(lost)} run with VFs, but are stored without any"
+    assert not lost, f"{host_name}: {', '.join(lost)} run with VFs, but are stored without any ({READ})"
 
 
 def _has_or_takes(domain: Domain, address: str) -> bool:

@@ -109,7 +109,7 @@ def test_every_guest_address_can_be_had__holds_on_a_controller_that_nobody_knows
 
 
 def test_guests_with_vfs_may_lock_their_memory__broken_by_a_limit_below_the_memory():
-    with pytest.raises(AssertionError, match="has 524288 KiB of memory and <hard_limit> 500000 KiB"):
+    with pytest.raises(AssertionError, match="has 524288 KiB of memory and <hard_limit> 500000 KiB; wanted more"):
         memory(limit=500000)
 
 
