@@ -12,6 +12,7 @@ from failover.guest import DrilledGuest
 from failover.held import Held
 from failover.plan import Plan
 from failover.result import DrillResult
+from inventory.bond import Bond
 
 SETTLE_DEADLINE_S = 3
 TIMER_SLACK_S = 10
@@ -78,3 +79,28 @@ def _lost(told: str, again: CouldNotLook, plan: Plan, result: DrillResult) -> st
         f"{told}; and it could not be reached again: {again}; last seen: {seen}; "
         f"its own timer gives back after {plan.give_back_after_s} s"
     )
+
+
+_COMPARED = (
+    "mode fail_over_mac miimon updelay downdelay arp_interval num_grat_arp peer_notif_delay primary primary_reselect"
+)
+
+
+def against_inventory(state: BondState, wanted: Bond | None) -> list[str]:
+    """What of a bond that came up by itself is not as the inventory has it, in words."""
+    if wanted is None:
+        return []
+    found = [
+        f"{key} is {getattr(state, key)}, wanted {getattr(wanted, key)}"
+        for key in _COMPARED.split()
+        if getattr(wanted, key) is not None and getattr(wanted, key) != getattr(state, key)
+    ]
+    for nic in wanted.slaves:
+        slave = state.slave(nic)
+        if slave is None:
+            found.append(f"{nic} is not a slave of it")
+        elif slave.mii_status != "up":
+            found.append(f"{nic} is {slave.mii_status}")
+    addresses = {each.address for each in state.addresses}
+    networks = (*wanted.addresses, *(each for networks in wanted.vlans.values() for each in networks))
+    return found + [f"{each.ip} is not there" for each in networks if str(each.ip) not in addresses]

@@ -8,8 +8,9 @@ import pytest
 
 from checks.outcome import CouldNotLook, advise
 from failover import verdict
+from failover.afterwards import against_inventory
 from failover.result import Direction, DrillResult
-from inventory.model import Budgets
+from inventory.model import Budgets, Guest
 
 MOST_TOLD = 6
 """Of a drill that is repeated: how many complaints are told in full."""
@@ -150,7 +151,7 @@ def test_nobody_else_announces_the_guests_addresses(guest_name: str, measured: D
     assert not others, f"{guest_name}: {others}"
 
 
-def test_state_is_given_back(guest_name: str, drill: DrillResult) -> None:
+def test_state_is_given_back(guest_name: str, drill: DrillResult, wanted_guest: Guest) -> None:
     """After the drill the bond, its slaves and its addresses are as they were before.
 
     Why: a drill that leaves something behind is a fault of its own.
@@ -161,9 +162,10 @@ def test_state_is_given_back(guest_name: str, drill: DrillResult) -> None:
     if drill.before is None or drill.after is None:
         raise CouldNotLook(f"{guest_name}: the bond could not be read again: {drill.not_measured}")
     if drill.before.boot_id != drill.after.boot_id:
+        now = against_inventory(drill.after, wanted_guest.bonds.get(drill.bond)) or ["all as the inventory has it"]
         raise CouldNotLook(
-            f"{guest_name}: rebooted during the drill; active slave before {drill.before.active_slave}, "
-            f"now {drill.after.active_slave}"
+            f"{guest_name}: rebooted during the drill, so nothing was left to give back; active slave before "
+            f"{drill.before.active_slave}, now {drill.after.active_slave or 'none'}; {drill.bond} now: {'; '.join(now)}"
         )
     left = "; ".join([*(f"{drill.bond}: {each}" for each in drill.before.differences(drill.after)), *drill.left_behind])
     assert not left, f"{guest_name}: not as it was: {left}"

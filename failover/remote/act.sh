@@ -11,7 +11,7 @@ set -u
 LC_ALL=C export LC_ALL
 lock=${VFPROOF_RUN:-/run/vfproof}/$1 held=$2 bond=$3 way=$4 observer=$5 token=$6 wanted=$7 wait_ms=$8
 shift 8
-net=/sys/class/net
+net=${VFPROOF_NET:-/sys/class/net}
 active=$net/$bond/bonding/active_slave
 
 stamp() {

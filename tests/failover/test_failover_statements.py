@@ -15,7 +15,7 @@ from failover.events import planned
 from failover.guest import why_not
 from failover.result import DrillResult, NeighbourMove
 from failover.timeline import Announced, Scene
-from inventory.model import Budgets
+from inventory.model import Budgets, Guest
 from tests.failover.wire import (
     BEFORE,
     GUEST4,
@@ -36,6 +36,12 @@ from tests.failover.wire import (
     na,
 )
 
+WANTED_GUEST = Guest.model_validate(
+    {
+        "connect": "ssh://guest-1",
+        "bonds": {"bond0": {"slaves": ["eth0", "eth1"], "miimon": 100, "addresses": ["10.77.0.21/24"]}},
+    }
+)
 BUDGETS = Budgets(outage_ms=100, first_garp_ms=50, lost_probes=5, neighbour_s=3)
 
 
@@ -59,6 +65,30 @@ def whole() -> DrillResult:
 def refused_for(**changes: object) -> DrillResult:
     state = replace(BEFORE, **changes)  # type: ignore[arg-type]
     return drilled(before=state, refused=why_not(state, ("eth0", "eth1")))
+
+
+def repeated(*odd: int, rounds: int = 20) -> DrillResult:
+    """So many rounds, of which these announce nothing."""
+    fine, quiet = direction(healthy()), direction(silent(healthy()))
+    events = [replace(quiet if each in odd else fine, round=each) for each in range(1, rounds + 1)]
+    return drilled(*events, rounds=rounds, rounds_done=rounds)
+
+
+def test_of_many_rounds_every_one_is_judged_and_the_message_stays_short():
+    statement = statements.test_new_mac_is_announced_by_gratuitous_arp
+    assert broken(statement, repeated(17)).startswith("guest-1: #17 eth0→eth1: no gratuitous ARP from")
+    message = broken(statement, repeated(*range(3, 20)))
+    assert message.count("no gratuitous ARP") == statements.MOST_TOLD
+    assert message.endswith("and 11 more like these: 17 of 20 rounds are broken so")
+    statement("guest-1", repeated())
+
+
+def test_of_many_rounds_advice_stays_short():
+    odd = [replace(direction(healthy().put(SWITCH_MS + 602.5, garp())), round=each) for each in range(1, 21)]
+    with collected_advice() as advice:
+        statements.test_new_mac_is_announced_by_gratuitous_arp("guest-1", drilled(*odd, rounds=20, rounds_done=20))
+    assert len(advice) == statements.MOST_TOLD + 1
+    assert advice[-1] == "guest-1: 14 more like these in 20 rounds"
 
 
 def test_bond_can_fail_over__broken_when_a_slave_has_no_link():
@@ -325,27 +355,46 @@ def test_nobody_else_announces_the_guests_addresses__holds_when_the_stranger_ann
 
 def test_state_is_given_back__broken_when_the_other_slave_is_still_active():
     after = replace(BEFORE, active_slave="eth1", mac=NEW)
-    message = broken(statements.test_state_is_given_back, drilled(after=after))
+    message = broken(statements.test_state_is_given_back, drilled(after=after), WANTED_GUEST)
     assert "active_slave was 'eth0' and is 'eth1'" in message
 
 
 def test_state_is_given_back__broken_when_an_address_or_a_slave_is_gone():
     after = replace(BEFORE, slaves=BEFORE.slaves[:1], addresses=WANTED[1:])
-    message = broken(statements.test_state_is_given_back, drilled(after=after))
+    message = broken(statements.test_state_is_given_back, drilled(after=after), WANTED_GUEST)
     assert "slave eth1 was" in message
     assert "addresses" in message
 
 
 def test_state_is_given_back__broken_when_a_pf_is_still_down():
     left = drilled(direction(healthy()), left_behind=("kvm-1: PF enp1s0 was up and is down",))
-    assert "kvm-1: PF enp1s0 was up and is down" in broken(statements.test_state_is_given_back, left)
+    assert "kvm-1: PF enp1s0 was up and is down" in broken(statements.test_state_is_given_back, left, WANTED_GUEST)
 
 
-def test_state_is_given_back__could_not_look_when_the_guest_rebooted_or_is_lost():
-    for after in (replace(BEFORE, boot_id="c"), None):
-        with pytest.raises(CouldNotLook):
-            statements.test_state_is_given_back("guest-1", drilled(after=after))
+def test_state_is_given_back__could_not_look_when_the_guest_is_lost():
+    lost = drilled(after=None, not_measured="guest: the connection was lost; last seen: active slave eth1")
+    with pytest.raises(CouldNotLook, match=r"could not be read again: .*last seen: active slave eth1"):
+        statements.test_state_is_given_back("guest-1", lost, WANTED_GUEST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, "now eth0; bond0 now: all as the inventory has it"),
+        (
+            {"miimon": 0, "slaves": BEFORE.slaves[:1], "addresses": WANTED[1:]},
+            "bond0 now: miimon is 0, wanted 100; eth1 is not a slave of it; 10.77.0.21 is not there",
+        ),
+    ],
+)
+def test_state_is_given_back__could_not_look_when_the_guest_rebooted(changes, found):
+    """No restore is claimed; the bond that came up is shown against the inventory's."""
+    after = replace(BEFORE, boot_id="c", **changes)
+    with pytest.raises(CouldNotLook) as problem:
+        statements.test_state_is_given_back("guest-1", drilled(after=after), WANTED_GUEST)
+    assert "rebooted during the drill" in str(problem.value)
+    assert found in str(problem.value)
 
 
 def test_state_is_given_back__holds_when_everything_is_as_it_was():
-    statements.test_state_is_given_back("guest-1", whole())
+    statements.test_state_is_given_back("guest-1", whole(), WANTED_GUEST)

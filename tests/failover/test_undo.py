@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from checks.local import LocalConnection
 from failover.guest import DrilledGuest, Refused
-from failover.places import Place
+from failover.places import CouldNotMeasure, Place
+from failover.result import SwitchRecord
+from tests.failover import wire
 
 SYSTEMD_RUN = """#!/bin/sh
 printf '%s\\n' "$*" >>"$LOG"
@@ -33,6 +37,7 @@ def active(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     file = tmp_path / "net/bond0/bonding/active_slave"
     file.parent.mkdir(parents=True)
     file.write_text("eth0\n")
+    (tmp_path / "net/bond0/address").write_text(f"{wire.NEW}\n")
     monkeypatch.setenv("VFPROOF_NET", str(tmp_path / "net"))
     monkeypatch.setenv("VFPROOF_RUN", str(tmp_path / "run"))
     monkeypatch.setenv("VFPROOF_SYSTEMD", str(tmp_path / "systemd"))
@@ -146,3 +151,109 @@ def test_the_lock_of_a_dead_timer_is_taken_over(guest: DrilledGuest, active: Pat
     assert "cleaned up" in guest.arm("two", 60)
     assert active.read_text() == "eth0\n"
     assert guest.give_back("two") == "yes"
+
+
+def lock_of(active: Path) -> Path:
+    return active.parents[3] / "run/bond0"
+
+
+def switch(guest: DrilledGuest, held: str) -> SwitchRecord:
+    return guest.act(wire.EVENT, "sysfs", "", wire.TOKENS, 1, held=held)
+
+
+def test_a_new_round_gives_back_and_never_is_without_a_timer(guest: DrilledGuest, active: Path) -> None:
+    first = waiter(guest.arm("one", 60))
+    active.write_text("eth1\n")
+    back, armed = guest.renew("one", "two", 60)
+    assert (back, active.read_text()) == ("yes", "eth0\n")
+    assert not gone(waiter(armed))
+    assert wait_for(lambda: gone(first), 2)
+    with pytest.raises(Refused, match=r"\(two\)"):
+        guest.arm("three", 60)
+    switch(guest, "two")
+    assert active.read_text() == "eth1\n"
+    assert guest.give_back("two") == "yes"
+    assert active.read_text() == "eth0\n"
+
+
+def test_a_new_round_after_the_timer_says_so(guest: DrilledGuest, active: Path) -> None:
+    guest.arm("one", 1)
+    assert wait_for(lambda: not lock_of(active).exists(), 5)
+    assert guest.renew("one", "two", 60)[0] == "the timer had done it already"
+    assert guest.give_back("two") == "yes"
+
+
+def test_a_new_round_that_cannot_give_back_is_refused_and_its_timer_stays(guest: DrilledGuest, active: Path) -> None:
+    number = waiter(guest.arm("one", 60))
+    undo = lock_of(active) / "undo"
+    kept = undo.read_text()
+    undo.write_text("exit 1\n")
+    with pytest.raises(Refused, match="could not be given back"):
+        guest.renew("one", "two", 60)
+    assert not gone(number)
+    undo.write_text(kept)
+    assert guest.give_back("one") == "yes"
+
+
+def test_nothing_is_changed_without_the_lock(guest: DrilledGuest, active: Path) -> None:
+    with pytest.raises(CouldNotMeasure, match="nothing was changed any more"):
+        switch(guest, "one")
+    guest.arm("one", 60)
+    with pytest.raises(CouldNotMeasure, match="nothing was changed any more"):
+        switch(guest, "another")
+    (lock_of(active) / "undoing").touch()
+    with pytest.raises(CouldNotMeasure, match="nothing was changed any more"):
+        switch(guest, "one")
+    assert active.read_text() == "eth0\n"
+    assert guest.give_back("one") == "yes"
+
+
+@pytest.mark.parametrize("by", ["controller", "timer", "next round"])
+def test_the_way_back_waits_for_whoever_is_changing_something(guest: DrilledGuest, active: Path, by: str) -> None:
+    """A switch that is under way when all is given back would else come after it, and stay."""
+    guest.arm("one", 1 if by == "timer" else 60)
+    acting = subprocess.Popen(["sleep", "30"])
+    (lock_of(active) / "acting").write_text(f"{acting.pid}\n")
+    with ThreadPoolExecutor() as pool:
+        back = {
+            "controller": lambda: guest.give_back("one"),
+            "timer": lambda: wait_for(lambda: not lock_of(active).exists(), 20),
+            "next round": lambda: guest.renew("one", "two", 60)[0],
+        }[by]
+        done = pool.submit(back)
+        assert wait_for((lock_of(active) / "undoing").exists, 10)
+        active.write_text("eth1\n")  # the change that was under way
+        assert not done.done()
+        acting.kill()
+        acting.wait()
+        assert done.result(20) in {"yes", True}
+    assert active.read_text() == "eth0\n"
+    guest.give_back("two")
+
+
+def test_a_way_back_that_fails_is_tried_again(guest: DrilledGuest, active: Path) -> None:
+    guest.arm("one", 1)
+    undo = lock_of(active) / "undo"
+    kept = undo.read_text()
+    undo.write_text(f"touch '{active.parents[3]}/tried'; exit 1\n")
+    active.write_text("eth1\n")
+    assert wait_for((active.parents[3] / "tried").exists, 5)
+    assert guest.give_back("one") == "it failed; the timer will try again"
+    undo.write_text(kept)
+    assert wait_for(lambda: not lock_of(active).exists(), 15)
+    assert active.read_text() == "eth0\n"
+
+
+def test_a_timer_is_proven_by_a_rehearsal(guest: DrilledGuest, active: Path) -> None:
+    guest.prove_timer()
+    assert active.read_text() == "eth0\n"
+    assert not lock_of(active).exists()
+
+
+def test_a_timer_that_does_not_run_out_is_not_proven(
+    guest: DrilledGuest, active: Path, systemd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("failover.guest.UNLOCK_DEADLINE_S", 1)
+    with pytest.raises(Refused, match="in a rehearsal its undo timer did not run out"):
+        guest.prove_timer()
+    assert "systemctl stop vfproof-undo-rehearsal-" in systemd.read_text()
