@@ -28,9 +28,7 @@ OTHERS = {
     "sudoers": ("checks.sudoers",),
     "gather": ("checks.offline", "gather"),
     "anonymise": ("checks.offline", "anonymise"),
-}
-LATER = {
-    "compare": "not yet: comes with before-and-after comparison",
+    "compare": ("checks.compare",),
 }
 
 
@@ -53,13 +51,11 @@ def _do(command: str, *words: str) -> int:
         return _lab(words)
     if command in OTHERS and not {"-h", "--help"} & set(words):
         return run(runs.python(*OTHERS[command], *words))
-    if command not in {*RUNS, *LATER, *OTHERS}:
+    if command not in {*RUNS, *OTHERS}:
         raise UsageError(_unknown(command))
     sorted_words = sort(words)
     if sorted_words.wants_help:
         return _help(command)
-    if command in LATER:
-        raise UsageError(f"{command}: {LATER[command]}")
     return RUNS[command](sorted_words)
 
 

@@ -169,9 +169,17 @@ works too; what the user may not read is then marked as denied, and statements t
 The embedded lab by hand. `lab up` outlives its terminal; `lab down` leaves nothing behind.
 """,
     "compare": """\
-./vfproof compare BEFORE AFTER
+./vfproof compare BEFORE AFTER [--json FILE] [--html FILE]
 
-Two runs, what changed between them, and whether it matters. Not yet: comes with before-and-after comparison.
+Two run folders, of before and after an upgrade say: which statements came out otherwise, which facts changed and what
+most likely changed them. Exit status 1 when a statement that held is broken now, or could no longer be looked at.
+
+  --json FILE          the same for programs; - for standard output and nothing else
+  --html FILE          the same as a page
+
+  ./vfproof check --run-folder before
+  ./vfproof check --run-folder after
+  ./vfproof compare before after --html upgrade.html
 """,
     "test": """\
 ./vfproof test [test file ...] [pytest option ...]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from door import help as texts
-from door.__main__ import LATER, OTHERS, RUNS, main
+from door.__main__ import OTHERS, RUNS, main
 from door.areas import Area, area_of, lines
 from door.progress import step
 
@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_every_command_has_help_and_every_help_a_command() -> None:
-    assert set(texts.COMMANDS) == ({*RUNS, *LATER, *OTHERS, "lab"} - {"_demo-inside"})
+    assert set(texts.COMMANDS) == ({*RUNS, *OTHERS, "lab"} - {"_demo-inside"})
 
 
 @pytest.mark.parametrize("command", sorted(texts.COMMANDS.keys() - {"lab"}))
@@ -41,7 +41,6 @@ def test_the_overview_names_every_command_and_status(words: list[str], capsys: p
     ("words", "sentence"),
     [
         (["chekc"], "there is no command 'chekc'; did you mean 'check'? the commands are demo, check"),
-        (["compare", "a", "b"], "compare: not yet: comes with before-and-after comparison\n"),
         (["check", "-i", "/no/such.yaml"], "/no/such.yaml: there is no such file"),
         (["drill", "-i"], "-i needs the name of an inventory file after it"),
         (["demo", "a", "b"], "demo takes one topology at most"),
