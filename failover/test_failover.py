@@ -139,6 +139,7 @@ def test_neighbour_learns_the_new_mac(guest_name: str, measured: DrillResult, bu
         pytest.skip(f"{measured.bond} keeps its MAC when it fails over: there is nothing for a neighbour to learn")
     stuck = _all(measured, lambda direction: verdict.stuck_neighbours(direction, budgets))
     assert not stuck, f"{guest_name}: {', '.join(measured.observers)}: {stuck}"
+    _advise_on(guest_name, measured, lambda direction: verdict.uncertain_neighbours(direction, budgets))
 
 
 def test_nobody_else_announces_the_guests_addresses(guest_name: str, measured: DrillResult) -> None:

@@ -88,16 +88,22 @@ class Timeline:
     @property
     def first_garp_at_most_ms(self) -> float | None:
         """From the switch to the first GARP, upper bound: since the command, or since the old MAC was last heard."""
-        if self.first_garp_ms is None:
-            return None
-        return self.first_garp_ms - max(0.0, self.last_from_old_ms or 0.0)
+        return None if self.first_garp_ms is None else self.at_most_after_ms(self.first_garp_ms)
 
     @property
     def first_garp_at_least_ms(self) -> float | None:
         """The lower bound: since the command had returned; 0 when the GARP came before that."""
-        if self.first_garp_ms is None or self.switched.done_ns is None:
-            return None if self.first_garp_ms is None else 0.0
-        return max(0.0, self.first_garp_ms - (self.switched.done_ns - self.switched.at_ns) / 1e6)
+        return None if self.first_garp_ms is None else self.surely_after_ms(self.first_garp_ms)
+
+    def surely_after_ms(self, ms: float) -> float:
+        """A time since the command, counted from when that had surely returned: its program may have started late."""
+        if self.switched.done_ns is None:
+            return 0.0
+        return max(0.0, ms - (self.switched.done_ns - self.switched.at_ns) / 1e6)
+
+    def at_most_after_ms(self, ms: float) -> float:
+        """A time since the command, counted from the last frame that surely came before the switch."""
+        return ms - max(0.0, self.last_from_old_ms or 0.0)
 
     def spacing_ms(self, announced: Announced) -> tuple[float, ...]:
         """Times between the announcements of one address."""

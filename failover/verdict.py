@@ -43,14 +43,17 @@ def outages(direction: Direction, budgets: Budgets) -> list[str]:
     """
     if direction.event.cuts_off:
         return []
-    told = _late_recovery if direction.event.recovers else _outage
-    return [sentence for probes in direction.timeline.probes if (sentence := told(probes, budgets))]
+    if direction.event.recovers:
+        told = [_late_recovery(probes, direction.timeline, budgets) for probes in direction.timeline.probes]
+    else:
+        told = [_outage(probes, budgets) for probes in direction.timeline.probes]
+    return [sentence for sentence in told if sentence]
 
 
-def _late_recovery(probes: Probes, budgets: Budgets) -> str | None:
+def _late_recovery(probes: Probes, timeline: Timeline, budgets: Budgets) -> str | None:
     if probes.first_answer_ms is None:
         return f"{probes.address} did not answer again until the watch ended"
-    if probes.first_answer_ms > budgets.outage_ms:
+    if timeline.surely_after_ms(probes.first_answer_ms) > budgets.outage_ms:
         late = f"{probes.address} answered again only after {probes.first_answer_ms:.0f} ms"
         return f"{late}, the budget is {budgets.outage_ms:.0f} ms"
     return None
@@ -177,12 +180,29 @@ def _stuck(move: NeighbourMove, direction: Direction, budgets: Budgets) -> str |
         return None
     if move.moved_after_ms is None:
         return f"the observer's entry for {move.address} kept {move.after or 'no MAC'}, wanted {wanted}: {KEPT}"
-    if move.moved_after_ms > budgets.neighbour_s * 1000:
+    if (at_least := direction.timeline.surely_after_ms(move.moved_after_ms)) > budgets.neighbour_s * 1000:
         return (
-            f"the observer's entry for {move.address} had {wanted} only after {move.moved_after_ms:.0f} ms, "
+            f"the observer's entry for {move.address} had {wanted} only after {move.moved_after_ms:.0f} ms "
+            f"(at least {at_least:.0f} ms after the switch), "
             f"the budget is {budgets.neighbour_s:g} s{_by_other_means(move, direction.timeline)}"
         )
     return None
+
+
+def uncertain_neighbours(direction: Direction, budgets: Budgets) -> list[str]:
+    """Entries that may have had the new MAC too late: the command itself took so long that it cannot be judged."""
+    if direction.event.cuts_off or direction.scene.new_mac == direction.scene.old_mac:
+        return []
+    timeline, budget_ms = direction.timeline, budgets.neighbour_s * 1000
+    return [
+        f"{direction.name}: the observer's entry for {move.address} had the new MAC {move.moved_after_ms:.0f} ms after "
+        f"{direction.record.way} began, which itself took {direction.record.took_ms:.0f} ms: a budget of "
+        f"{budgets.neighbour_s:g} s cannot be judged"
+        for move in direction.neighbours
+        if move.moved_after_ms is not None
+        and move.before != direction.scene.new_mac
+        and timeline.at_most_after_ms(move.moved_after_ms) > budget_ms >= timeline.surely_after_ms(move.moved_after_ms)
+    ]
 
 
 def _by_other_means(move: NeighbourMove, timeline: Timeline) -> str:
