@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from checks.contents import Contents, Reading, as_text, below, matches, overlap
+from checks.contents import Contents, Reading, as_text, below, found_by
+from checks.looked import Looked, looked
 from checks.refusals import (
     CommandFailed,
     Denied,
@@ -25,10 +25,7 @@ from checks.refusals import (
     sentence,
 )
 from checks.source import Attributes, Command, File, Links, Names, Source
-from checks.stream import Envelope, NotABundle, encode, parse, read_file, to_bytes, write_file
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from checks.stream import Envelope, NotABundle, encode, is_packed, opened, parse, read_bytes, to_bytes, write_file
 
 __all__ = [
     "Bundle",
@@ -61,6 +58,7 @@ class Bundle:
         """Take apart what came back. Raises NotABundle when it is no answer of a gather."""
         self._envelope = envelope
         self._contents: Contents = parse(envelope, raw)
+        self._looked: Looked | None = None if envelope.sources is None else looked(envelope.sources)
         self._raw: bytes | None = raw
         self._packed = b""
 
@@ -142,7 +140,7 @@ class Bundle:
         """The names in a directory, sorted; None when there is no such directory. Raises as `text` does."""
         found = self._contents.names.get(path.rstrip("/"))
         if found is None:
-            self._raise_unless_looked(path.rstrip("/"), (Names,), matches)
+            self._raise_unless_looked(path.rstrip("/"), (Names,), glob=False)
         return found
 
     def output(self, line: str) -> str | None:
@@ -213,61 +211,57 @@ class Bundle:
 
         Raises NotABundle for a file that is none, whatever is in it, and for the bundle of another machine.
         """
-        envelope, raw = read_file(path)
+        packed = read_bytes(path)
+        envelope, raw = opened(path, packed)
         if machine and envelope.machine not in ("", machine):
             raise NotABundle(f"{path}: this is the bundle of {envelope.machine}, and not of {machine}")
         named = envelope.machine or machine or path.name.partition(".vfb")[0]
         try:
-            return cls(replace(envelope, machine=named), raw)
+            found = cls(replace(envelope, machine=named), raw)
         except NotABundle as error:
             raise NotABundle(f"{path}: {error}") from None
+        if envelope.machine and is_packed(packed):
+            found._packed, found._raw = packed, None
+        return found
 
     def _reading(self, table: Mapping[str, Reading], path: str, kinds: tuple[type[Source], ...]) -> bytes | None:
         if (reading := table.get(path)) is not None and reading.status != "missing":
             return self._value(path, reading)
-        self._raise_unless_looked(path, kinds, matches)
+        self._raise_unless_looked(path, kinds, glob=False)
         return None
 
     def _readings(
         self, table: Mapping[str, Reading], pattern: str, kinds: tuple[type[Source], ...]
     ) -> dict[str, bytes]:
-        self._raise_unless_looked(pattern, kinds, overlap)
-        found = {path: self._value(path, table[path]) for path in sorted(table) if matches(path, pattern)}
+        self._raise_unless_looked(pattern, kinds, glob=True)
+        found = {path: self._value(path, table[path]) for path in found_by(table, pattern)}
         return {path: data for path, data in found.items() if data is not None}
 
-    def _raise_unless_looked(
-        self, pattern: str, kinds: tuple[type[Source], ...], covers: Callable[[str, str], bool]
-    ) -> None:
+    def _raise_unless_looked(self, pattern: str, kinds: tuple[type[Source], ...], *, glob: bool) -> None:
         """Tell "not there" from "nobody looked" and from "could not look"."""
         for directory, detail in self._contents.closed.items():
             if below(pattern, directory):
                 refuse(self.machine, directory, Reading("denied", detail=detail))
-        sources = self._envelope.sources
-        if sources is None:
+        if self._looked is None:
             return
-        paths = {
-            number: source.path
-            for number, source in enumerate(sources)
-            if isinstance(source, kinds) and not isinstance(source, Command)
-        }
-        covering = [number for number, path in paths.items() if covers(pattern, path)]
+        covering = self._looked.at(pattern, kinds, glob=glob)
         if not covering:
             raise NotGathered(f"{self.machine}: this bundle's gather did not look for {pattern}; {_ANEW}")
-        for number in covering:
+        for number, path in covering if self._contents.unread else ():
             if number in self._contents.unread:
-                refuse(self.machine, paths[number], self._contents.unread[number])
+                refuse(self.machine, path, self._contents.unread[number])
 
     def _raise_unless_ran(self, line: str) -> None:
         for denied, detail in self._contents.closed.items():
             if line == denied or line.startswith(denied + " "):
                 refuse(self.machine, line, Reading("denied", detail=detail))
-        if self._envelope.sources is None:
+        if self._looked is None:
             return
-        numbers = [n for n, s in enumerate(self._envelope.sources) if isinstance(s, Command) and s.line == line]
-        if not numbers:
+        number = self._looked.commands.get(line)
+        if number is None:
             raise NotGathered(f"{self.machine}: this bundle's gather did not run '{line}'; {_ANEW}")
-        if numbers[0] in self._contents.unread:
-            refuse(self.machine, line, self._contents.unread[numbers[0]])
+        if number in self._contents.unread:
+            refuse(self.machine, line, self._contents.unread[number])
 
     def _value(self, name: str, reading: Reading) -> bytes | None:
         if reading.status == "read":

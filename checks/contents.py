@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -39,6 +42,12 @@ class Contents:
     unread: dict[int, Reading] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def sort(self) -> None:
+        """Put the paths in order, as `found_by` wants them."""
+        self.texts, self.binaries, self.links = (
+            dict(sorted(table.items())) for table in (self.texts, self.binaries, self.links)
+        )
+
     def tables(self) -> Iterator[dict[str, Reading]]:
         """Every table of readings."""
         yield from (self.texts, self.binaries, self.links, self.commands)
@@ -49,17 +58,43 @@ def as_text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
+_WILD = re.compile(r"[*?[]")
+
+
 def matches(path: str, pattern: str) -> bool:
     """Whether a shell glob would find the path: wildcards do not cross a slash."""
-    parts, wanted = path.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+    wild = _WILD.search(pattern)
+    if wild is None:
+        return path == pattern
+    # Most paths end here: a gather has hundreds of them, and is asked for hundreds of globs.
+    if not path.startswith(pattern[: wild.start()]) or path.count("/") != pattern.count("/"):
+        return False
+    return all(map(fnmatchcase, path.split("/"), pattern.split("/")))
 
 
+def found_by(paths: Mapping[str, Any], pattern: str) -> list[str]:
+    """Those of the paths, which are sorted, that a shell glob would find."""
+    wild = _WILD.search(pattern)
+    if wild is None:
+        return [pattern] if pattern in paths else []
+    start = pattern[: wild.start()]
+    ordered = list(paths)
+    at = bisect_left(ordered, start)
+    found = []
+    while at < len(ordered) and ordered[at].startswith(start):
+        if matches(ordered[at], pattern):
+            found.append(ordered[at])
+        at += 1
+    return found
+
+
+@functools.lru_cache(maxsize=65536)
 def overlap(one: str, other: str) -> bool:
     """Whether two globs can find the same path."""
-    pairs = list(zip(one.split("/"), other.split("/"), strict=False))
-    same_depth = one.count("/") == other.count("/")
-    return same_depth and all(fnmatchcase(a, b) or fnmatchcase(b, a) for a, b in pairs)
+    if one.count("/") != other.count("/"):
+        return False
+    pairs = zip(one.split("/"), other.split("/"), strict=True)
+    return all(a == b or fnmatchcase(a, b) or fnmatchcase(b, a) for a, b in pairs)
 
 
 def below(pattern: str, directory: str) -> bool:

@@ -36,6 +36,7 @@ def keep_lines(
     """The texts that one grep printed."""
     errors, unclear = _errors(complaints), _unclear(paths)
     lines = _lines_by_path(paths, body)
+    least = min((s.limit_bytes for s in sources or () if isinstance(s, File)), default=0)
     if lines is None:
         lines, unclear = {}, set(paths)
     for path, times in Counter(paths).items():
@@ -50,7 +51,8 @@ def keep_lines(
             contents.texts[name] = Reading("failed", detail="it changed while it was read")
         else:  # two sources may name one file, which grep then prints twice
             data = b"".join(found[: len(found) // times])
-            contents.texts[name] = within(data, limit_of(sources, name))
+            small = len(data) <= least  # nearly all are, and which source has the say of a file takes a while to find
+            contents.texts[name] = Reading("read", data) if small else within(data, limit_of(sources, name))
 
 
 def _unclear(paths: list[bytes]) -> set[bytes]:

@@ -80,9 +80,11 @@ class Envelope:
 def parse(envelope: Envelope, raw: bytes) -> Contents:
     """Take an answer apart. Raises NotABundle when it is none."""
     try:
-        return read_sections(_split(envelope.boundary.encode(), raw), envelope.sources)
+        found = read_sections(_split(envelope.boundary.encode(), raw), envelope.sources)
     except Malformed as error:
         raise NotABundle(f"{envelope.machine}: the answer is not that of a gather: {error}") from None
+    found.sort()
+    return found
 
 
 def _split(boundary: bytes, raw: bytes) -> Iterator[Section]:
@@ -161,14 +163,24 @@ def to_bytes(envelope: Envelope, raw: bytes) -> bytes:
 
 def read_file(path: Path) -> tuple[Envelope, bytes]:
     """Read a bundle. Raises NotABundle, whatever the file holds."""
+    return opened(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A bundle's file as it is; empty when it is no ordinary file. Raises NotABundle when it cannot be read."""
     try:
         # A named pipe would let this program wait for ever.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             ordinary = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            packed = file.read(MAX_BYTES + 1) if ordinary else b""
-        return from_bytes(packed)
+            return file.read(MAX_BYTES + 1) if ordinary else b""
     except OSError as error:
         raise NotABundle(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def opened(path: Path, packed: bytes) -> tuple[Envelope, bytes]:
+    """The envelope and the answer of a bundle's file. Raises NotABundle, whatever it holds."""
+    try:
+        return from_bytes(packed)
     except Malformed as error:
         raise NotABundle(f"{path}: not a bundle: {error}") from None
 
@@ -186,6 +198,11 @@ def from_bytes(packed: bytes) -> tuple[Envelope, bytes]:
     if not newline or len(head) > _MAX_ENVELOPE:
         raise Malformed("it has no envelope")
     return _envelope(head), raw
+
+
+def is_packed(packed: bytes) -> bool:
+    """Whether a bundle's file is gzip, and not plain text."""
+    return packed.startswith(_GZIP)
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -14,6 +14,8 @@ def printable(text: str, limit: int) -> str:
     """
     cut = len(text) - limit
     kept = text if cut <= 0 else f"{text[:limit]} … {cut} more characters"
+    if kept.replace("\n", "").replace("\t", "").isprintable():  # nearly all are
+        return kept
     return "".join(char if char in "\n\t" or unicodedata.category(char)[0] != "C" else _visible(char) for char in kept)
 
 

@@ -183,7 +183,7 @@ def forecast(
 
 def _may_matter(rule: Rule) -> bool:
     """Whether the rule can do anything to a PF: most are for other subsystems, and say so first."""
-    if ATTRIBUTE in rule.text or rule.value_of("LABEL") is not None:
+    if ATTRIBUTE in rule.text or rule.label is not None:
         return True
     return not _other_subsystem(rule)
 

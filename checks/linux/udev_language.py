@@ -5,8 +5,9 @@ Source: systemd 252 and 257 src/udev/udev-rules.c (rule_add_line, parse_line, pa
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from checks.linux.udev_files import FOLDERS, SPACE, Line, Unread, lines_of, reading_order
@@ -83,18 +84,25 @@ class Rule:
     tokens: tuple[Token, ...] = ()
     problem: str | None = None
     lost_goto: str | None = None
+    # LABEL and GOTO are asked for at every event; of two LABELs the last counts, of two GOTOs the first.
+    label: str | None = field(default=None, init=False, compare=False, repr=False)
+    goto: str | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Find LABEL and GOTO once."""
+        for token in self.tokens:
+            if token.key == "LABEL":
+                object.__setattr__(self, "label", token.value)
+            elif token.key == "GOTO" and self.goto is None:
+                object.__setattr__(self, "goto", token.value)
 
     @property
     def where(self) -> str:
         """file:line."""
         return f"{self.file}:{self.line}"
 
-    def value_of(self, key: str) -> str | None:
-        """The value of LABEL or GOTO, None without one. Of two LABELs the last counts, of two GOTOs the first."""
-        values = [token.value for token in self.tokens if token.key == key]
-        return None if not values else values[-1] if key == "LABEL" else values[0]
 
-
+@functools.lru_cache(maxsize=512)  # the hosts of a run have the same files, most of them from one distribution
 def parse_file(path: str, text: str, systemd: int | None = None) -> tuple[Rule, ...]:
     """The rules of one file in order, dropped lines included. Any text is taken; nothing is raised.
 
@@ -243,11 +251,11 @@ def _with_reachable_gotos(rules: list[Rule]) -> tuple[Rule, ...]:
     labels: set[str] = set()
     result = []
     for rule in reversed(rules):
-        target = rule.value_of("GOTO")
+        target = rule.goto
         if target is not None and target not in labels:
             tokens = tuple(token for token in rule.tokens if token.key != "GOTO")
             rule = replace(rule, tokens=tokens, lost_goto=target)  # noqa: PLW2901
-        if (label := rule.value_of("LABEL")) is not None:
+        if (label := rule.label) is not None:
             labels.add(label)
         result.append(rule)
     return tuple(reversed(result))

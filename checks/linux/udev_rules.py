@@ -59,7 +59,8 @@ def apply(
     jump: Rule | None = None
     doubt: Rule | None = None
     for rule in rules:
-        jump, doubt = _still(jump, rule), _still(doubt, rule)
+        jump = None if jump is None else _still(jump, rule)
+        doubt = None if doubt is None else _still(doubt, rule)
         if rule.problem:
             continue
         if jump is not None:
@@ -73,38 +74,80 @@ def apply(
         if applies is False:
             continue
         _assign(rule, run, write, programs, certain=applies is True)
-        if rule.value_of("GOTO") is not None:
+        if rule.goto is not None:
             jump, doubt = (rule, doubt) if applies else (None, doubt or rule)
     for rule, token, value, certain in programs:
         write(rule, token, event, "RUN", value, certain)
     return steps, run
 
 
-def _still(jump: Rule | None, rule: Rule) -> Rule | None:
+def _still(jump: Rule, rule: Rule) -> Rule | None:
     """The jump that is still under way at `rule`: it ends at its label, and with its file."""
-    if jump is None or rule.file != jump.file:
+    if rule.file != jump.file:
         return None
-    return None if not rule.problem and rule.value_of("LABEL") == jump.value_of("GOTO") else jump
+    return None if not rule.problem and rule.label == jump.goto else jump
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The tokens of a rule, sorted out as udevd takes them."""
+
+    rule: Rule
+    own: tuple[Token, ...]
+    of_parents: tuple[Token, ...]
+    late: tuple[Token, ...]
+    assigned: tuple[Token, ...]
+
+
+_MOST_KEPT = 50_000
+_parts: dict[int, _Parts] = {}
+
+
+def _parts_of(rule: Rule) -> _Parts:
+    """Worked out once for a rule, which is one and the same for all events, and for all hosts with that file."""
+    found = _parts.get(id(rule))
+    if found is None:
+        if len(_parts) > _MOST_KEPT:
+            _parts.clear()
+        # It holds the rule, so that no other can get its id.
+        found = _parts[id(rule)] = _sorted_out(rule)
+    return found
+
+
+def _sorted_out(rule: Rule) -> _Parts:
+    compared = [token for token in rule.tokens if token.is_match]
+    late = sorted(
+        (pair for token in compared if (pair := (_late(token), token))[0] is not None), key=lambda p: p[0] or 0
+    )
+    assigned = [pair for token in rule.tokens if not token.is_match and (pair := (_rank(token), token))[0] is not None]
+    return _Parts(
+        rule,
+        own=tuple(token for token in compared if token.key not in _PARENT_KEYS and _late(token) is None),
+        of_parents=tuple(token for token in compared if token.key in _PARENT_KEYS),
+        late=tuple(token for _, token in late),
+        assigned=tuple(token for _, token in sorted(assigned, key=lambda pair: pair[0] or 0)),
+    )
 
 
 def _match(rule: Rule, run: Run, *, thorough: bool) -> tuple[tuple[Miss, ...], bool | None]:
     """Whether the rule applies, and which comparisons stand against it: all of them when `thorough`, else enough."""
-    compared = [token for token in rule.tokens if token.is_match]
-    own = [token for token in compared if token.key not in _PARENT_KEYS and _late(token) is None]
-    misses = _misses(own, lambda token: compare_own(token, run))
-    of_parents = [token for token in compared if token.key in _PARENT_KEYS]
+    parts = _parts_of(rule)
+    misses = _misses(parts.own, lambda token: compare_own(token, run))
+    of_parents = parts.of_parents
     refused = any(miss.certain for miss in misses)
     if of_parents and (thorough or not refused):
         before = run.parent
         misses += _match_parents(of_parents, run)
         run.parent = before if refused else run.parent
-    for token in sorted((token for token in compared if _late(token) is not None), key=lambda token: _late(token) or 0):
+    for token in parts.late:
         # udevd stops at the first that does not hold, and so imports nothing after it.
         if any(miss.certain for miss in misses):
             break
         known = not misses
         misses += _misses([token], lambda token, known=known: _test(token, rule, run, certain=known))  # type: ignore[misc]
-    applies = False if any(miss.certain for miss in misses) else None if misses else True
+    if not misses:
+        return (), True
+    applies = False if any(miss.certain for miss in misses) else None
     return tuple(miss for miss in misses if miss.certain is (applies is False)), applies
 
 
@@ -124,7 +167,7 @@ def _misses(tokens: Iterable[Token], test: Callable[[Token], tuple[Value, bool |
     return [Miss(token, found, certain=verdict is False) for token, found, verdict in tested if verdict is not True]
 
 
-def _match_parents(tokens: list[Token], run: Run) -> list[Miss]:
+def _match_parents(tokens: Sequence[Token], run: Run) -> list[Miss]:
     """All comparisons with parents must hold for one and the same device; the event's own counts as one."""
     best: list[Miss] | None = None
     for device in run.event.chain:
@@ -201,8 +244,7 @@ def _assign(
     rule: Rule, run: Run, write: Writer, programs: list[tuple[Rule, Token, Value, bool]], *, certain: bool
 ) -> None:
     """Do what the rule assigns, in udevd's order, whatever the order in the line."""
-    assigned = [(_rank(token), token) for token in rule.tokens if not token.is_match]
-    for _, token in sorted((pair for pair in assigned if pair[0] is not None), key=lambda pair: pair[0] or 0):
+    for token in _parts_of(rule).assigned:
         if token.key in run.finals:
             continue
         if token.operator == ":=" and token.key in ("NAME", "RUN") and certain:

@@ -126,7 +126,7 @@ def test_parse_file_takes_what_udevd_takes():
     text = 'KERNEL == "a" ,, NAME := "b\\"c"\tENV{x}+=e"y"\n\n   # note\nLABEL="z", GOTO="z"\n'
     first, second = parse_file("f", text)
     assert [str(token) for token in first.tokens] == ['KERNEL=="a"', 'NAME:="b"c"', 'ENV{x}+="y"']
-    assert (first.line, second.line, second.value_of("GOTO")) == (1, 4, None)
+    assert (first.line, second.line, second.goto) == (1, 4, None)
 
 
 def test_reading_order_is_by_name_and_the_strongest_folder_wins():
