@@ -94,6 +94,7 @@ class _Drill:
                 self._watches.append(watch)
                 stack.callback(watch.stop)
             self._hold_and_do(files)
+        self.result = replace(self.result, how=tuple(watch.how_sent() for watch in self._watches))
         left = plan.breaker.differences() if plan.breaker else ()
         self.result = replace(
             self.result, after=settled_state(plan.guest, before), left_behind=(*self.result.left_behind, *left)
@@ -174,11 +175,15 @@ class _Drill:
         self.result = replace(self.result, last_seen=_seen(event, record))
         returned_ns = time.monotonic_ns()
         ends = min(self._undo_at, time.monotonic() + self._plan.watch_s(event))
-        directions = []
-        for watch, first in zip(self._watches, firsts, strict=True):
-            scene = Scene(watch.announced, watch.probed, event.old_mac, event.new_mac)
-            switched = watch.switched(first, asked_ns, returned_ns, record)
+        scenes = [Scene(watch.announced, watch.probed, event.old_mac, event.new_mac) for watch in self._watches]
+        for watch, first, scene in zip(self._watches, firsts, scenes, strict=True):
             watch.settle(first, scene, event, ends)
+        directions = []
+        known = self._watches[0].switched(firsts[0], asked_ns, returned_ns, record)
+        for watch, first, scene in zip(self._watches, firsts, scenes, strict=True):
+            switched = known
+            if watch is not self._watches[0]:
+                switched = watch.switched_like(self._watches[0], known, firsts[0], first, (asked_ns, returned_ns))
             timeline = measure(watch.frames_since(first), scene, switched)
             seen_by = watch.watcher.name if len(self._watches) > 1 else ""
             moves = watch.moves(scene, switched)

@@ -79,7 +79,7 @@ def protocol(result: DrillResult) -> str:
         f"guest {result.guest}, bond {result.bond}, fault {result.fault}",
         f"seen by {', '.join(result.observers)}",
     ]
-    lines.append(f"undo timers: {result.armed}")
+    lines += [*result.how, f"undo timers: {result.armed}"]
     if result.rounds > 1:
         lines += statistics_told(result)
     lines += [line for direction in result.directions for line in verdict.numbers(direction)]

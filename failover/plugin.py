@@ -129,7 +129,7 @@ def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None
     """Put every measured number beside this row."""
     lines = [] if measured.rounds == 1 else statistics_told(measured)
     lines += [line for direction in measured.directions if direction.round <= 1 for line in verdict.numbers(direction)]
-    lines.append(f"undo timers: {measured.armed}")
+    lines += [*measured.how, f"undo timers: {measured.armed}"]
     if measured.unfinished:
         lines.append(f"not all was tried: {measured.unfinished}")
     if measured.before is not None and measured.before.reached_over_it:

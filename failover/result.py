@@ -110,6 +110,8 @@ class DrillResult:
     rounds_done: int = 0
     last_seen: str = ""
     """The bond as it was last heard of while the drill ran."""
+    how: tuple[str, ...] = ()
+    """How it was measured: who sent each observer's probes, and how punctually."""
     unfinished: str = ""
     """Why not all events of the fault were tried."""
     evidence: tuple[tuple[str, str], ...] = ()

@@ -261,7 +261,8 @@ def _told(probes: Probes) -> str:
         f"{probes.address}: longest gap {probes.gap_ms:.1f} ms{' and still out' if probes.still_out else ''}, "
         f"{probes.lost} of {probes.sent} probes lost, {probes.duplicated} duplicated, {probes.reordered} reordered, "
         f"longest silence {probes.silence_ms:.1f} ms, {probes.to_old_mac} sent to the old MAC, "
-        f"{probes.baseline_lost} of {probes.baseline_sent} lost before (interval {probes.interval_ms:.2f} ms)"
+        f"{probes.baseline_lost} of {probes.baseline_sent} lost before (interval {probes.interval_ms:.2f} ms, "
+        f"{probes.longest_interval_ms:.2f} at most)"
     )
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from checks.linux.bonding import Notifications
 from failover.capture import Capture
+from failover.clocks import carried_over, compare
 from failover.events import Event
 from failover.frames import Frame, Kind, Tokens
 from failover.observer import Program, Watcher, latest_lines, latest_mac, moved, watch_neighbours
@@ -82,6 +83,22 @@ class Watch:
             self.capture.wait_until(lambda: find_switch(self.frames_since(first), 0) is not None, MARKER_DEADLINE_S)
         if marked := find_switch(self.frames_since(first), record.took_ms):
             return marked
+        return self._bracketed(asked_ns, returned_ns)
+
+    def switched_like(
+        self, other: Watch, known: Switched, their_first: int, first: int, between_ns: tuple[int, int]
+    ) -> Switched:
+        """The same by this observer's clock, where another one is known to have seen it.
+
+        What both were sent tells how their clocks differ; else it lies between our asking and its answer.
+        """
+        guess_ns = self.capture.observer_ns(between_ns[0]) - other.capture.observer_ns(between_ns[0])
+        agreement = compare(other.frames_since(their_first), self.frames_since(first), guess_ns)
+        if agreement is None:
+            return self._bracketed(*between_ns)
+        return carried_over(known, agreement, other.watcher.name)
+
+    def _bracketed(self, asked_ns: int, returned_ns: int) -> Switched:
         by = f"the controller's clock, ± {(returned_ns - asked_ns) / 1e6:.0f} ms"
         return Switched(self.capture.observer_ns(asked_ns), self.capture.observer_ns(returned_ns), by)
 

@@ -63,7 +63,8 @@ def parser() -> Parser:
         "fault",
         help="break or mend something on the wires",
         description="garp-na-drop: the switch drops gratuitous ARPs and unsolicited NAs. port-down PORT: a port of the "
-        "switch goes down. wire-cut NODE/NIC: a NIC loses its carrier (QEMU only). All are gone when the lab is.",
+        "switch goes down. wire-cut NODE/NIC: a NIC loses its carrier (QEMU only). blackhole NODE or PORT: the switch "
+        "drops all from and to it, and counts. All are gone when the lab is.",
     )
     fault.add_argument("kind", choices=KINDS)
     fault.add_argument("target", nargs="?", default="", help="a port of the switch, or NODE/NIC")

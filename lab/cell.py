@@ -183,6 +183,7 @@ class Cell:
             "since": self._started,
             "nodes": nodes,
             "faults": [str(fault) for fault in self._faults.on],
+            "swallowed": dict(self._faults.swallowed),
             "inventory": str(self._state.inventory),
         }
 
@@ -198,7 +199,7 @@ class Cell:
         turn_on = bool(request.get("on", True))
         seconds = _seconds(request.get("for_s"))
         async with self._changing:
-            await asyncio.to_thread(self._faults.set, fault, on=turn_on)
+            await asyncio.to_thread(self._faults.set, fault, on=turn_on, for_s=seconds)
         timer = self._undo.pop(fault, None)
         if timer is not None:
             timer.cancel()

@@ -9,7 +9,7 @@ from lab import wires
 from lab.machine import Machine
 from lab.topology import Topology
 
-KINDS = ("garp-na-drop", "port-down", "wire-cut")
+KINDS = ("garp-na-drop", "port-down", "wire-cut", "blackhole")
 
 
 class FaultError(Exception):
@@ -34,6 +34,8 @@ class Faults:
         self._topology = topology
         self._machines = machines
         self._on: set[Fault] = set()
+        self.swallowed: Mapping[str, int] = {}
+        """What the last black hole took, by kind of frame, once it is gone."""
 
     @property
     def on(self) -> tuple[Fault, ...]:
@@ -53,13 +55,27 @@ class Faults:
             return Fault(kind, target)
         if kind == "wire-cut":
             return Fault(kind, self._nic(target))
+        if kind == "blackhole":
+            if not self._ports(target):
+                nodes = [name for name in self._topology.nodes if self._ports(name)]
+                known = ", ".join([*nodes, *wires.taps(self._topology)])
+                raise FaultError(f"there is no node or port '{target}' on the switch; there is {known}")
+            if any(each.kind == kind and each.target != target for each in self._on):
+                raise FaultError("there is a black hole already, and one is all that can be counted")
+            return Fault(kind, target)
         raise FaultError(f"there is no fault '{kind}'; there is {', '.join(KINDS)}")
 
-    def set(self, fault: Fault, *, on: bool) -> None:
-        """Break it or mend it. Raises `WireError` or `MachineError`."""
+    def set(self, fault: Fault, *, on: bool, for_s: float | None = None) -> None:
+        """Break it or mend it. Raises `WireError` or `MachineError`.
+
+        `for_s`: whoever asks will mend it after that time; a black hole ends then by itself, to the millisecond.
+        """
         if (fault in self._on) == on:
             return
-        self._change(fault)(on)
+        if fault.kind == "blackhole" and on:
+            wires.swallow(self._ports(fault.target), for_s)
+        else:
+            self._change(fault)(on)
         if on:
             self._on.add(fault)
         else:
@@ -70,6 +86,8 @@ class Faults:
             return self._drop_announcements
         if fault.kind == "port-down":
             return lambda on: wires.set_port(fault.target, up=not on)
+        if fault.kind == "blackhole":
+            return lambda _on: self._count_swallowed()
         node, nic = fault.target.split("/")
         return lambda on: self._machines[node].set_wire(nic, connected=not on)
 
@@ -78,6 +96,16 @@ class Faults:
             wires.drop_announcements(self._topology.lans)
         else:
             wires.forward_announcements()
+
+    def _count_swallowed(self) -> None:
+        self.swallowed = wires.swallow_no_more()
+
+    def _ports(self, target: str) -> tuple[str, ...]:
+        """The switch's ports of a node, or the one port of that name."""
+        if target in wires.taps(self._topology):
+            return (target,)
+        node = self._topology.nodes.get(target)
+        return () if node is None else tuple(port.tap for port in node.nics.values() if port.bridge == "sw")
 
     def _nic(self, target: str) -> str:
         """`NODE/NIC` for `NODE/NIC`, or for a NIC that only one node has."""

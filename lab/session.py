@@ -73,6 +73,10 @@ class Lab:
         """Undo a fault. Raises `ControlError`."""
         ask(self.state, do="fault", kind=kind, target=target, on=False)
 
+    def swallowed(self) -> dict[str, int]:
+        """What the last black hole took, by kind of frame; empty before it is gone. Raises `ControlError`."""
+        return dict(self.status()["swallowed"])
+
     def namespace_command(self, name: str) -> list[str]:
         """What to put before a command to run it in one of the lab's own network namespaces."""
         pid = int(self.state.cell_pid.read_text())

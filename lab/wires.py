@@ -6,8 +6,9 @@ pure functions, so that a test can read them.
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lab.topology import Namespace, Port, Topology
 
 BRIDGES = ("sw", "mgmt")
 FAULT_TABLE = "vfproof_faults"
+BLACKHOLE_TABLE = "vfproof_blackhole"
 
 
 class WireError(Exception):
@@ -140,6 +142,46 @@ def announcement_rules(lans: Iterable[IPv4Network]) -> str:
         '    meta protocol arp arp saddr ip . arp daddr ip @announced counter drop comment "garp"\n'
         "    meta protocol ip6 ip6 nexthdr ipv6-icmp ip6 daddr ff02::1 "
         '@th,0,8 136 counter drop comment "na"\n'
+        "  }\n"
+        "}\n"
+    )
+
+
+def swallow(ports: Iterable[str], for_s: float | None) -> None:
+    """From now on, or for so long, the switch forwards nothing from or to these ports, and counts it."""
+    run("nft", "-f", "-", stdin=blackhole_rules(ports, for_s))
+
+
+def swallow_no_more() -> Mapping[str, int]:
+    """The way back; says how many frames were dropped: ICMP and ICMPv6 echoes, and the rest.
+
+    The rules go first, so that no frame is dropped after it was counted up.
+    """
+    run("nft", "flush", "chain", "bridge", BLACKHOLE_TABLE, "forward")
+    said = json.loads(run("nft", "-j", "list", "counters", "table", "bridge", BLACKHOLE_TABLE))
+    run("nft", "delete", "table", "bridge", BLACKHOLE_TABLE)
+    return {each["counter"]["name"]: each["counter"]["packets"] for each in said["nftables"] if "counter" in each}
+
+
+def blackhole_rules(ports: Iterable[str], for_s: float | None) -> str:
+    """An nftables script. The kernel itself lets the ports out of the set when their time is over, to the tick."""
+    timeout = "" if for_s is None else f" timeout {max(1, round(for_s * 1000))}ms"
+    elements = ", ".join(f'"{port}"{timeout}' for port in ports)
+    return (
+        f"table bridge {BLACKHOLE_TABLE} {{\n"
+        f"  set ports {{ type ifname; flags timeout; elements = {{ {elements} }}; }}\n"
+        "  counter echo {}\n"
+        "  counter echo6 {}\n"
+        "  counter rest {}\n"
+        "  chain hole {\n"
+        "    icmp type { echo-request, echo-reply } counter name echo drop\n"
+        "    icmpv6 type { echo-request, echo-reply } counter name echo6 drop\n"
+        "    counter name rest drop\n"
+        "  }\n"
+        "  chain forward {\n"
+        "    type filter hook forward priority 0; policy accept;\n"
+        "    iifname @ports goto hole\n"
+        "    oifname @ports goto hole\n"
         "  }\n"
         "}\n"
     )

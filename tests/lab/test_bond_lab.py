@@ -169,6 +169,17 @@ def test_a_port_that_goes_down_is_the_silent_failure_and_comes_back_by_itself(bo
     until(lambda: bond_lab.ssh("observer", "ping -c1 -W0.5 10.77.0.21").returncode == 0)
 
 
+def test_a_black_hole_takes_every_frame_for_its_time_and_counts_them(bond_lab):
+    bond_lab.output("observer", "ping -q -c1 -W2 10.77.0.21")
+    bond_lab.fault("blackhole", "guest", for_s=2)
+    summary = bond_lab.ssh("observer", "ping -q -c 250 -i 0.01 -W 1 10.77.0.21").stdout
+    until(lambda: bond_lab.status()["faults"] == [])
+    lost = 250 - int(re.findall(r"(\d+) received", summary)[0])
+    assert bond_lab.swallowed()["echo"] == lost > 0  # of a probe and its answer, one was dropped
+    assert set(bond_lab.swallowed()) == {"echo", "echo6", "rest"}
+    assert "0% packet loss" in bond_lab.output("observer", "ping -q -c 20 -i 0.01 10.77.0.21")
+
+
 @pytest.mark.parametrize(
     ("kind", "target", "message"),
     [
@@ -176,7 +187,8 @@ def test_a_port_that_goes_down_is_the_silent_failure_and_comes_back_by_itself(bo
         ("port-down", "eth9", "there is no port 'eth9'; there is guest-ctl, guest-eth0"),
         ("wire-cut", "eth0", "NIC 'eth0' is on several nodes"),
         ("wire-cut", "guest/eth0", "always has carrier; use port-down"),
-        ("fire", "", "there is no fault 'fire'; there is garp-na-drop, port-down, wire-cut"),
+        ("blackhole", "eth0", "there is no node or port 'eth0' on the switch; there is guest, observer, guest-ctl"),
+        ("fire", "", "there is no fault 'fire'; there is garp-na-drop, port-down, wire-cut, blackhole"),
     ],
 )
 def test_a_fault_that_cannot_be_is_refused_in_one_sentence(bond_lab, kind, target, message):

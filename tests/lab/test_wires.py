@@ -21,7 +21,7 @@ def test_every_tap_is_made_before_it_is_plugged_into_its_bridge():
     lines = wires.cell_commands(BOND)
     made = lines.index("tuntap add dev guest-eth1 mode tap")
     assert lines[made + 1] == "link set guest-eth1 master sw up"
-    assert sum(line.startswith("tuntap add") for line in lines) == len(wires.taps(BOND)) == 5
+    assert sum(line.startswith("tuntap add") for line in lines) == len(wires.taps(BOND)) - len(BOND.namespaces) == 5
 
 
 def test_a_namespace_gets_one_end_of_a_veth():
@@ -36,6 +36,11 @@ def test_announcements_are_pairs_of_one_address_with_itself():
     rules = wires.announcement_rules([IPv4Network("10.77.0.0/30")])
     assert "elements = { 10.77.0.1 . 10.77.0.1, 10.77.0.2 . 10.77.0.2 }" in rules
     assert "arp saddr ip . arp daddr ip @announced counter drop" in rules
+
+
+def test_a_black_hole_ends_by_itself_when_a_time_is_given():
+    assert 'elements = { "a" timeout 20ms, "b" timeout 20ms }' in wires.blackhole_rules(["a", "b"], 0.02)
+    assert 'elements = { "a" }' in wires.blackhole_rules(["a"], None)
 
 
 def test_a_program_that_fails_is_quoted():
