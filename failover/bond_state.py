@@ -12,6 +12,9 @@ from checks.linux.bonding import option_name
 from checks.outcome import CouldNotLook
 from failover.timeline import Announced
 
+_MAC_IS_SET = "3"
+"""NET_ADDR_SET in include/uapi/linux/netdevice.h."""
+
 
 class UnexpectedState(CouldNotLook):
     """The guest's answer about its bond cannot be understood."""
@@ -26,6 +29,28 @@ class SlaveState:
     mac: str
     permanent_mac: str
     mii_status: str
+    driver: str = ""
+    """Of the NIC behind it; empty when it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeState:
+    """The bridge that a bond is a port of. Addresses on it are announced by nobody after a failover.
+
+    Source: br_device_event in net/bridge/br.c passes no NETDEV_NOTIFY_PEERS on.
+    """
+
+    name: str
+    mac: str
+    keeps_mac: bool
+    """Its MAC has been set by somebody; else it takes the lowest of its ports' (br_stp_recalculate_bridge_id)."""
+    arp_notify: bool
+    other_ports: tuple[str, ...]
+    """The MACs of its other ports."""
+
+    def mac_with(self, bond_mac: str) -> str:
+        """Its MAC while the bond has this one."""
+        return self.mac if self.keeps_mac else min((bond_mac, *self.other_ports))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +80,8 @@ class BondState:
     """Of the bond and of every VLAN interface over it; those that a switch must announce."""
     reached_over_it: bool
     """Whether the controller's own connection comes in by one of these addresses."""
+    bridge: BridgeState | None = None
+    """What `master` is, when it is a bridge."""
 
     def slave(self, nic: str) -> SlaveState | None:
         """A slave by its name."""
@@ -106,7 +133,10 @@ def parse(bond: str, text: str) -> BondState:
 
 
 def _state(bond: str, said: Mapping[str, str]) -> BondState:
-    addresses = addresses_to_announce(bond, json.loads(said.get("addresses") or "[]"))
+    bridge = _bridge(said)
+    links = json.loads(said.get("addresses") or "[]")
+    addresses = addresses_to_announce(bond, links, None if bridge is None else bridge.name)
+    drivers = dict(line.split(" ", 1) for line in said.get("driver", "").splitlines())
     numbers = {key: int(said.get(key, "0") or "0") for key in ("miimon", "updelay", "downdelay", "peer_notif_delay")}
     return BondState(
         bond=bond,
@@ -122,34 +152,51 @@ def _state(bond: str, said: Mapping[str, str]) -> BondState:
         mac=said["mac"].lower(),
         mii_status=said.get("mii_status", ""),
         master=said.get("master", ""),
-        slaves=tuple(_slave(line) for line in said.get("slave", "").splitlines()),
+        slaves=tuple(_slave(line, drivers) for line in said.get("slave", "").splitlines()),
         addresses=addresses,
         reached_over_it=said.get("ssh_connection", "").split(" ")[2:3] in [[each.address] for each in addresses],
+        bridge=bridge,
         **numbers,
     )
 
 
-def _slave(line: str) -> SlaveState:
+def _bridge(said: Mapping[str, str]) -> BridgeState | None:
+    if "bridge_mac" not in said:
+        return None
+    return BridgeState(
+        name=said["master"],
+        mac=said["bridge_mac"].lower(),
+        keeps_mac=said.get("bridge_mac_from", "") == _MAC_IS_SET,
+        arp_notify=said.get("bridge_arp_notify", "0") == "1",
+        other_ports=tuple(sorted(said.get("bridge_port_mac", "").lower().split())),
+    )
+
+
+def _slave(line: str, drivers: Mapping[str, str]) -> SlaveState:
     nic, state, mac, permanent, mii_status = line.split(" ", 4)
-    return SlaveState(nic, state, mac.lower(), permanent.lower(), mii_status)
+    return SlaveState(nic, state, mac.lower(), permanent.lower(), mii_status, drivers.get(nic, ""))
 
 
-def addresses_to_announce(bond: str, links: list[dict[str, Any]]) -> tuple[Announced, ...]:
-    """The addresses in `ip -d -j addr` that a NETDEV_NOTIFY_PEERS announces: the bond's and its VLAN interfaces'.
+def addresses_to_announce(bond: str, links: list[dict[str, Any]], bridge: str | None = None) -> tuple[Announced, ...]:
+    """The addresses in `ip -d -j addr` by which neighbours reach the guest: the bond's and its VLAN interfaces'.
+
+    NETDEV_NOTIFY_PEERS announces these. With a bridge over the bond, also those of the bridge and of VLAN interfaces
+    over it, which it does not announce.
 
     A tentative IPv6 address is not announced (ndisc_send_unsol_na in net/ipv6/ndisc.c).
     """
     found = []
+    names = {bond} if bridge is None else {bond, bridge}
     for link in links:
         info = link.get("linkinfo", {})
-        if link.get("ifname") == bond:
-            vlan = -1
-        elif link.get("link") == bond and info.get("info_kind") == "vlan":
-            vlan = int(info["info_data"]["id"])
+        if link.get("ifname") in names:
+            under, vlan = link["ifname"], -1
+        elif link.get("link") in names and info.get("info_kind") == "vlan":
+            under, vlan = link["link"], int(info["info_data"]["id"])
         else:
             continue
         found += [
-            Announced(vlan, str(ip_address(each["local"])))
+            Announced(vlan, str(ip_address(each["local"])), over_bridge=under == bridge)
             for each in link.get("addr_info", [])
             if not each.get("tentative") and not each.get("dadfailed")
         ]

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from checks.linux.bonding import Cause, Notifications, expected_notifications
+from checks.linux.bonding import Cause, Notifications
+from failover import foretold
 from failover.bond_state import BondState
+from failover.foretold import Foretold
+from failover.timeline import Announced
 from inventory.model import FaultName
 
 NOBODY = ""
 """No slave is active, or is to be."""
-_SILENCE = Notifications(range(1), range(1), None, None)
 
 
 class Do(Enum):
@@ -37,10 +39,30 @@ class Event:
     new_active: str
     old_mac: str
     new_mac: str
-    """The bond's own MAC before and after; while no slave is active it keeps the last one."""
+    """The MAC that neighbours see before and after; while no slave is active it stays the last one."""
     expected: Notifications
+    """Per address that is announced at all."""
     down: frozenset[str] = frozenset()
     """Slaves without a link when it is done, before their state changes by it."""
+    bond_mac: str = ""
+    """The bond's own MAC afterwards; empty when it is the one that neighbours see."""
+    foretold: Foretold | None = None
+    """What it must cost and show."""
+    over_bridge: Foretold | None = None
+    """The same for addresses that sit on a bridge over the bond; None when there is no bridge."""
+
+    def foretold_for(self, address: Announced) -> Foretold | None:
+        """What must be seen of this address."""
+        return self.over_bridge if address.over_bridge else self.foretold
+
+    def expected_for(self, address: Announced) -> Notifications:
+        """The announcements that the wire should show of this address."""
+        return self.over_bridge.garps if address.over_bridge and self.over_bridge else self.expected
+
+    @property
+    def wanted_bond_mac(self) -> str:
+        """The MAC that the bond itself must have afterwards."""
+        return self.bond_mac or self.new_mac
 
     @property
     def name(self) -> str:
@@ -67,21 +89,20 @@ def planned(fault: FaultName, bond: BondState) -> tuple[Event, ...]:
 
     The active slave may be another one at the end: `DrilledGuest.give_back` restores it.
     """
+    walk = _Walk(bond, fault)
     if fault == "switch":
-        return tuple(_switches(bond))
-    return tuple(_both_down(bond) if fault == "both-down" else _each_down(bond))
+        return tuple(_switches(walk, bond))
+    return tuple(_both_down(walk, bond) if fault == "both-down" else _each_down(walk, bond))
 
 
-def _switches(bond: BondState) -> Iterator[Event]:
+def _switches(walk: _Walk, bond: BondState) -> Iterator[Event]:
     there = next(slave.nic for slave in bond.slaves if slave.nic != bond.active_slave)
-    for old, new in ((bond.active_slave, there), (there, bond.active_slave)):
-        macs = bond.mac_with_active(old), bond.mac_with_active(new)
-        yield Event(Do.SWITCH, (new,), old, new, *macs, _notifications(bond, Cause.MANUAL))
+    yield walk.do(Do.SWITCH, (there,))
+    yield walk.do(Do.SWITCH, (bond.active_slave,))
 
 
-def _each_down(bond: BondState) -> Iterator[Event]:
+def _each_down(walk: _Walk, bond: BondState) -> Iterator[Event]:
     """Take the link of the active slave away and give it back; then the same with the one that took over."""
-    walk = _Walk(bond)
     first = bond.active_slave
     yield from walk.down_and_up(first)
     # With a primary that takes over again, the other slave never becomes active by a loss: its own loss is then seen
@@ -90,8 +111,7 @@ def _each_down(bond: BondState) -> Iterator[Event]:
     yield from walk.down_and_up(other)
 
 
-def _both_down(bond: BondState) -> Iterator[Event]:
-    walk = _Walk(bond)
+def _both_down(walk: _Walk, bond: BondState) -> Iterator[Event]:
     others = tuple(slave.nic for slave in bond.slaves if slave.nic != bond.active_slave)
     yield walk.do(Do.DOWN, others)
     yield walk.do(Do.DOWN, (bond.active_slave,))
@@ -106,8 +126,8 @@ def _first(bond: BondState, but: str) -> str:
 class _Walk:
     """The bond as the driver has it after each event."""
 
-    def __init__(self, bond: BondState) -> None:
-        self._bond = bond
+    def __init__(self, bond: BondState, fault: FaultName) -> None:
+        self._bond, self._fault = bond, fault
         self._down: frozenset[str] = frozenset()
         self._mac = bond.mac
         self.active = bond.active_slave
@@ -117,22 +137,40 @@ class _Walk:
         yield self.do(Do.UP, (nic,))
 
     def do(self, do: Do, nics: tuple[str, ...]) -> Event:
+        """The next event. For a switch: to the first of `nics`."""
         old, old_mac, down = self.active, self._mac, self._down
-        self._down = down | set(nics) if do is Do.DOWN else down - set(nics)
-        self.active = chosen(self._bond, old, self._down)
+        if do is Do.SWITCH:
+            self.active = nics[0]
+        else:
+            self._down = down | set(nics) if do is Do.DOWN else down - set(nics)
+            self.active = chosen(self._bond, old, self._down)
         self._mac = self._bond.mac_with_active(self.active) if self.active else old_mac
-        return Event(do, nics, old, self.active, old_mac, self._mac, self._announced(old), down)
+        plain = self._foretold(do, old)
+        event = Event(do, nics, old, self.active, old_mac, self._mac, plain.garps, down, foretold=plain)
+        if (bridge := self._bond.bridge) is None:
+            return event
+        return replace(
+            event,
+            old_mac=bridge.mac_with(old_mac),
+            new_mac=bridge.mac_with(self._mac),
+            bond_mac=self._mac,
+            over_bridge=self._foretold(do, old, over_bridge=True),
+        )
 
-    def _announced(self, old: str) -> Notifications:
-        if self.active in (old, NOBODY):
-            return _SILENCE
-        loss = _notifications(self._bond, Cause.LINK_LOSS)
+    def _foretold(self, do: Do, old: str, *, over_bridge: bool = False) -> Foretold:
+        if self.active == NOBODY:
+            return foretold.cut_off()
+        if self.active == old:
+            return foretold.nothing_changes()
+        cause = Cause.MANUAL if do is Do.SWITCH else Cause.LINK_LOSS
+        found = foretold.change(self._bond, self._fault, cause, both_up=do is not Do.DOWN, over_bridge=over_bridge)
         if old != NOBODY:
-            return loss
+            return found
         # The bond's own carrier comes back with the slave: how many of the first ones the pending link event
         # (linkwatch) swallows is chance (bond_should_notify_peers).
-        most = max(loss.tolerated.stop, 1)
-        return replace(loss, usual=range(min(1, most - 1), most), tolerated=range(min(1, most - 1), most))
+        most = max(found.garps.tolerated.stop, 1)
+        fewer = range(min(1, most - 1), most)
+        return foretold.recovery(replace(found.garps, usual=fewer, tolerated=fewer))
 
 
 def chosen(bond: BondState, current: str, down: Iterable[str]) -> str:
@@ -143,15 +181,3 @@ def chosen(bond: BondState, current: str, down: Iterable[str]) -> str:
     if current in up:
         return current
     return up[0] if up else NOBODY
-
-
-def _notifications(bond: BondState, cause: Cause) -> Notifications:
-    return expected_notifications(
-        num_grat_arp=bond.num_grat_arp,
-        peer_notif_delay=bond.peer_notif_delay,
-        miimon=bond.miimon,
-        arp_notify=bond.arp_notify,
-        cause=cause,
-        fail_over_mac=bond.fail_over_mac,
-        arp_interval=bond.arp_interval,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from failover import verdict
+from failover.comparison import beside
 from failover.result import Direction, DrillResult
 from failover.statistics import Outlier, statistics
 from reports.distribution import DistributionPicture, Lane
@@ -82,6 +83,7 @@ def protocol(result: DrillResult) -> str:
     lines += [*result.how, f"undo timers: {result.armed}"]
     if result.rounds > 1:
         lines += statistics_told(result)
+    lines += [line for direction in result.directions for line in beside(direction)]
     lines += [line for direction in result.directions for line in verdict.numbers(direction)]
     for direction in result.directions:
         lines += [

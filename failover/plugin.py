@@ -16,6 +16,7 @@ from checks.outcome import CouldNotLook
 from checks.transport import connect
 from failover import drill as drilling
 from failover import preparing, verdict
+from failover.comparison import beside
 from failover.drill import evidence_of
 from failover.guest import DrilledGuest, Refused
 from failover.pictures import distributions, picture, protocol, statistics_told
@@ -136,6 +137,13 @@ def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None
         lines.append(
             "the controller reaches the guest over the drilled bond itself: only that timer would have saved it"
         )
+    request.node.user_properties += [("note", line) for line in lines]
+
+
+@pytest.fixture
+def foretold_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None:
+    """Put what was foretold beside what was measured."""
+    lines = [line for direction in measured.directions if direction.round <= 1 for line in beside(direction)]
     request.node.user_properties += [("note", line) for line in lines]
 
 

@@ -49,6 +49,8 @@ class Probes:
     was announced, after the switch)."""
     resolution_ms: float
     """Longest time between two probes sent around the gap: its length is known no better than that."""
+    slowest_before_ms: float = 0.0
+    """The longest that an answer took before the event: how slow the path and the guest are when all is well."""
 
     @property
     def gap_ms(self) -> float:
@@ -99,6 +101,7 @@ def follow(frames: Sequence[Frame], address: str, at_ns: int, *, left_mac: str |
         silence_ms=_silence_ms(answered_ns, at_ns),
         to_old_mac=sum(probe.to == left_mac and _ms(probe.sent_ns, at_ns) > told_ms for probe in after),
         resolution_ms=max((later.sent_ns - earlier.sent_ns for earlier, later in pairwise(around)), default=0) / 1e6,
+        slowest_before_ms=max((probe.took_ns for probe in before), default=0) / 1e6,
     )
 
 

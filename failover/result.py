@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.linux.bonding import Notifications
 from failover.bond_state import BondState
 from failover.events import Event
 from failover.timeline import Announced, Scene, Timeline
@@ -68,9 +67,9 @@ class Direction:
     """Which repetition of the drill this belongs to, from 1; 0 when it is not repeated."""
 
     @property
-    def expected(self) -> Notifications:
-        """What the wire should show, per address."""
-        return self.event.expected
+    def followed(self) -> bool:
+        """Whether the bond did what the event asks of it; if not, nothing changed that neighbours could learn."""
+        return self.record.status == 0 and self.record.active_after == self.event.new_active
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from failover.frames import Frame, Kind
@@ -18,6 +18,8 @@ class Announced:
 
     vlan: int
     address: str
+    over_bridge: bool = field(default=False, compare=False)
+    """It sits on a bridge over the bond, which does not pass the bond's order to announce on."""
 
     @property
     def by(self) -> str:

@@ -10,8 +10,8 @@ from inventory.model import Budgets
 
 NAMES = {"GARP": "gratuitous ARP", "NA": "unsolicited neighbour advertisement"}
 KEPT = "neighbours keep the old MAC until their own entry runs out or the guest happens to talk to them"
-
-
+NOT_FOLLOWED = 'nothing failed over (see the row "The bond follows")'
+"""What statements say whose own failure is just a consequence."""
 UNNOTICED = (
     "the bond did not notice: the link that its monitor looks at stayed up, so nothing fails over and traffic stays "
     "lost until the fault is mended. A monitor of links (miimon) sees no further than the VF's own link; what lies "
@@ -31,8 +31,8 @@ def not_carried_out(direction: Direction) -> list[str]:
         why = f"; {UNNOTICED}" if still and event.do is Do.DOWN else said
         wanted = event.new_active or "none"
         return [f"the active slave is {still}{record.active_after or 'none'} after {record.way}, wanted {wanted}{why}"]
-    if record.mac_after != event.new_mac:
-        return [f"the bond has MAC {record.mac_after}, fail_over_mac asks for {event.new_mac}"]
+    if record.mac_after != event.wanted_bond_mac:
+        return [f"the bond has MAC {record.mac_after}, fail_over_mac asks for {event.wanted_bond_mac}"]
     return []
 
 
@@ -71,6 +71,11 @@ def _outage(probes: Probes, budgets: Budgets) -> str | None:
     )
 
 
+def with_cause(direction: Direction, found: list[str]) -> list[str]:
+    """Complaints, as one that names its cause where that is told in another row."""
+    return found if direction.followed or not found else [f"{NOT_FOLLOWED}: {', '.join(found)}"]
+
+
 def dirty_baselines(direction: Direction) -> list[str]:
     """Where the wire lost probes before the event, so that its losses may not be blamed on the bond."""
     if direction.event.recovers or direction.event.cuts_off:
@@ -96,15 +101,18 @@ def too_many_lost(direction: Direction, budgets: Budgets) -> list[str]:
 
 def wrong_announcements(direction: Direction, by: str) -> list[str]:
     """What is wrong with the GARPs (or NAs) of every address that the observer can see: their number, their MACs."""
-    wanted, name = direction.expected.tolerated, NAMES[by]
-    counts = {each: len(direction.timeline.of(each)) for each in direction.visible if each.by == by}
+    if not direction.followed:
+        return []
+    name = NAMES[by]
+    wanted = {each: direction.event.expected_for(each).tolerated for each in direction.visible if each.by == by}
+    counts = {each: len(direction.timeline.of(each)) for each in wanted}
     found = []
-    if wanted.start > 0 and (unheard := [str(each) for each, count in counts.items() if count == 0]):
+    if unheard := [str(each) for each, count in counts.items() if count == 0 and wanted[each].start > 0]:
         found.append(f"no {name} from {direction.scene.new_mac} for {', '.join(unheard)}: {KEPT}")
     found += [
-        f"{count} × {name} for {each}, wanted {_span(wanted)}"
+        f"{count} × {name} for {each}, wanted {_span(wanted[each])}"
         for each, count in counts.items()
-        if count not in wanted and (count or wanted.start == 0)
+        if count not in wanted[each] and (count or wanted[each].start == 0)
     ]
     return found + [
         f"{each.of.by} for {each.of} at {each.ms:.1f} ms announces {each.mac} in a frame from {each.source}, "
@@ -116,12 +124,29 @@ def wrong_announcements(direction: Direction, by: str) -> list[str]:
 
 def strange_announcements(direction: Direction, by: str) -> list[str]:
     """Numbers of GARPs or NAs that are no fault, but not the driver's usual ones."""
+    found = []
+    for announced in direction.visible:
+        expected, count = direction.event.expected_for(announced), len(direction.timeline.of(announced))
+        if announced.by == by and count in expected.tolerated and count not in expected.usual:
+            found.append(f"{direction.name}: {count} × {by} for {announced}, usually {_span(expected.usual)}")
+    return found
+
+
+def silent_by_design(direction: Direction, by: str) -> list[str]:
+    """Addresses that nobody announces because they sit on a bridge over the bond."""
+    silent = [str(each) for each in direction.visible if each.by == by and each.over_bridge]
+    told = direction.event.over_bridge
+    if (
+        not silent
+        or told is None
+        or told.garps.usual.stop > 1
+        or direction.event.new_active == direction.event.old_active
+    ):
+        return []
     return [
-        f"{direction.name}: {count} × {by} for {announced}, usually {_span(direction.expected.usual)}"
-        for announced in direction.visible
-        if announced.by == by
-        and (count := len(direction.timeline.of(announced))) in direction.expected.tolerated
-        and count not in direction.expected.usual
+        f"nothing announces {', '.join(silent)} after a failover: a bridge over a bond passes the bond's order to "
+        "announce on to nobody. Put the address on the bond or a VLAN interface over it, or set net.ipv4.conf.BRIDGE."
+        "arp_notify=1 (helps only where the bridge's own MAC changes with the bond's)"
     ]
 
 
@@ -137,7 +162,7 @@ def late_garp(direction: Direction, budgets: Budgets) -> list[str]:
     """The first GARP came surely later than the budget allows."""
     timeline, budget_ms = direction.timeline, _garp_budget_ms(direction, budgets)
     at_least = timeline.first_garp_at_least_ms
-    if not announces(direction):
+    if not announces(direction) or not direction.followed:
         return []
     if at_least is None:
         return ["no gratuitous ARP was seen at all"]
@@ -148,7 +173,7 @@ def late_garp(direction: Direction, budgets: Budgets) -> list[str]:
 
 def announces(direction: Direction) -> bool:
     """Whether any GARP is due: none is when nothing changes, or when none is configured."""
-    return direction.expected.tolerated.stop > 1
+    return any(direction.event.expected_for(each).tolerated.stop > 1 for each in direction.visible if each.by == "GARP")
 
 
 def _garp_budget_ms(direction: Direction, budgets: Budgets) -> float:
@@ -169,7 +194,7 @@ def uncertain_garp(direction: Direction, budgets: Budgets) -> list[str]:
 
 def stuck_neighbours(direction: Direction, budgets: Budgets) -> list[str]:
     """Entries of the observer that did not have the new MAC in time."""
-    if direction.event.cuts_off:
+    if direction.event.cuts_off or not direction.followed:
         return []
     return [complaint for move in direction.neighbours if (complaint := _stuck(move, direction, budgets))]
 

@@ -115,7 +115,8 @@ class Watch:
         if event.cuts_off:
             self.let_pass(CUT_OFF_S)
             return
-        expected, counts, counted = event.expected, dict.fromkeys(scene.announced, 0), first
+        expected = {each: event.expected_for(each) for each in scene.announced}
+        counts, counted = dict.fromkeys(scene.announced, 0), first
 
         def settled() -> bool:
             nonlocal counted
@@ -124,12 +125,13 @@ class Watch:
             counted += len(fresh)
             for each, count in count_announcements(fresh, scene).items():
                 counts[each] += count
-            announced = all(counts[each] >= expected.usual.start for each in self.visible())
+            announced = all(counts[each] >= expected[each].usual.start for each in self.visible())
             learnt = all(latest_mac(self.neighbour_lines, address) == scene.new_mac for address in self.probed)
             return announced and learnt and steady(frames, scene.probed)
 
         self.capture.wait_until(settled, max(0.0, ends - time.monotonic()))
-        more_s = max(expected.later_gap.high_ms if expected.later_gap else 0, SETTLED_NS / 1e6) / 1000 + 0.1
+        gap_ms = event.expected.later_gap.high_ms if event.expected.later_gap else 0
+        more_s = max(gap_ms, SETTLED_NS / 1e6) / 1000 + 0.1
         self.let_pass(min(more_s, max(0.0, ends - time.monotonic())))
 
     def visible(self) -> tuple[Announced, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from failover.bond_state import UnexpectedState, addresses_to_announce, parse
+from failover.bond_state import BridgeState, UnexpectedState, addresses_to_announce, parse
 from failover.timeline import Announced
 from tests.failover.wire import BEFORE, NEW, OLD
 
@@ -62,6 +62,34 @@ def test_a_bond_is_read_with_its_slaves_and_what_it_must_announce():
     )
     assert [(slave.nic, slave.mii_status) for slave in state.slaves] == [("eth0", "up"), ("eth1", "going back")]
     assert state.addresses == (Announced(-1, "10.77.0.21"), Announced(-1, "fd77::21"), Announced(77, "10.77.77.21"))
+
+
+def test_the_drivers_of_the_slaves_are_read():
+    state = parse("bond0", SAID + "driver=eth1 igbvf\n")
+    assert [slave.driver for slave in state.slaves] == ["", "igbvf"]
+
+
+BRIDGED = f"""{SAID}master=br0
+bridge_mac={OLD}
+bridge_mac_from=0
+bridge_arp_notify=1
+bridge_port_mac=02:00:00:00:00:0B
+bridge_port_mac=02:00:00:00:00:0a
+"""
+
+
+def test_a_bridge_over_the_bond_is_read_with_its_addresses():
+    state = parse("bond0", BRIDGED.replace('"ifname": "mac0", "link": "bond0"', '"ifname": "br0"'))
+    assert state.bridge == BridgeState("br0", OLD, False, True, ("02:00:00:00:00:0a", "02:00:00:00:00:0b"))
+    assert [each.address for each in state.addresses if each.over_bridge] == ["192.0.2.9"]
+    fixed = parse("bond0", BRIDGED.replace("mac_from=0", "mac_from=3")).bridge
+    assert fixed is not None
+    assert fixed.keeps_mac
+
+
+def test_another_master_is_no_bridge():
+    state = parse("bond0", SAID + "master=ovs-system\n")
+    assert (state.master, state.bridge) == ("ovs-system", None)
 
 
 def test_a_connection_that_comes_in_over_the_bond_is_known():

@@ -167,7 +167,8 @@ def recovered(answered_ms: float):
     """Both links had been lost; one is given back at 1000 ms, and answers come again from that time after it on."""
     first = int((SWITCH_MS + answered_ms) / 10)
     event = planned("both-down", BEFORE)[2]
-    return drilled(direction(healthy(lost=range(first)), Scene(WANTED, (GUEST4,), OLD, OLD), event=event))
+    record = replace(RECORD, active_after="eth0", mac_after=OLD)
+    return drilled(direction(healthy(lost=range(first)), Scene(WANTED, (GUEST4,), OLD, OLD), record, event=event))
 
 
 def test_traffic_is_back_in_time__broken_when_a_bond_recovers_late():
@@ -190,6 +191,88 @@ def test_traffic_is_back_in_time__could_not_measure_on_a_wire_that_loses_packets
     result = drilled(direction(healthy(lost=[30, 60, *range(100, 150)])))
     with pytest.raises(CouldNotLook, match="the wire itself loses packets"):
         statements.test_traffic_is_back_in_time("guest-1", result, BUDGETS)
+
+
+def test_traffic_is_back_in_time__broken_and_short_where_nothing_failed_over():
+    message = broken(statements.test_traffic_is_back_in_time, unnoticed(), BUDGETS)
+    assert 'nothing failed over (see the row "The bond follows"): 10.77.0.21 no longer answered' in message
+
+
+def unnoticed() -> DrillResult:
+    """A wire is cut at 1000 ms, and the bond does not see it."""
+    event = planned("wire-cut", BEFORE)[0]
+    record = replace(RECORD, way="wire-cut", active_after="eth0", mac_after=OLD)
+    return drilled(direction(silent(healthy(lost=range(100, 300))), record=record, event=event))
+
+
+@pytest.mark.parametrize(
+    ("statement", "more"),
+    [
+        (statements.test_new_mac_is_announced_by_gratuitous_arp, ()),
+        (statements.test_new_mac_is_announced_by_neighbour_advertisement, ()),
+        (statements.test_first_gratuitous_arp_is_in_time, (BUDGETS,)),
+        (statements.test_neighbour_learns_the_new_mac, (BUDGETS,)),
+        (statements.test_failover_costs_what_was_foretold, ()),
+    ],
+)
+def test_statements_about_a_failover__do_not_apply_where_nothing_failed_over(statement, more):
+    with pytest.raises(pytest.skip.Exception, match="nothing failed over"):
+        statement("guest-1", unnoticed(), *more)
+
+
+def foretold(*lost: int) -> DrillResult:
+    """A commanded switch, for which 2 × miimon + 50 = 250 ms are foretold, with these probes lost (10 ms apart)."""
+    return drilled(direction(healthy(lost=lost), event=planned("switch", BEFORE)[0]))
+
+
+def test_failover_costs_what_was_foretold__broken_by_far_more_than_the_settings_explain():
+    message = broken(statements.test_failover_costs_what_was_foretold, foretold(*range(100, 190)))
+    assert "eth0→eth1: 10.77.0.21 did not answer for 910 ms (known to 10 ms)" in message
+    assert "foretold was an outage of at most 250 ms" in message
+    assert "the first announcement came 898 ms before answers did" in message
+
+
+def test_failover_costs_what_was_foretold__holds_with_advice_when_it_is_a_little_more():
+    with collected_advice() as advice:
+        statements.test_failover_costs_what_was_foretold("guest-1", foretold(*range(100, 140)))
+    assert "did not answer for 410 ms" in " ".join(advice)
+
+
+def test_failover_costs_what_was_foretold__holds_up_to_what_the_instrument_cannot_tell():
+    with collected_advice() as advice:
+        statements.test_failover_costs_what_was_foretold("guest-1", foretold(*range(100, 126)))  # 270 - 2 × 10 ms
+    assert not advice
+
+
+def test_failover_costs_what_was_foretold__holds_with_advice_on_a_guest_that_is_short_of_cpu():
+    wire = healthy(lost=range(100, 220)).drop(lambda ms, packet: ARP in packet or ICMPv6ND_NA in packet)
+    for ms in (1190, 2190, 3190):  # 200 ms apart is what is set
+        wire.put(SWITCH_MS + ms, garp())
+    slow = drilled(direction(wire, event=planned("switch", BEFORE)[0]))
+    with collected_advice() as advice:
+        statements.test_failover_costs_what_was_foretold("guest-1", slow)
+    assert "5.0 times as far apart as they are set, so the guest was short of CPU" in " ".join(advice)
+
+
+def test_failover_costs_what_was_foretold__broken_when_a_lost_backup_costs_anything():
+    event = planned("slave-down", replace(BEFORE, primary="eth0"))[2]
+    assert event.name == "eth1 down"
+    record = replace(RECORD, way="down", active_after="eth0", mac_after=OLD)
+    wire = healthy(lost=range(100, 170))
+    cost = drilled(direction(wire, Scene(WANTED, (GUEST4,), OLD, OLD), record, event=event))
+    message = broken(statements.test_failover_costs_what_was_foretold, cost)
+    assert "foretold was no outage (another slave carries the traffic" in message
+
+
+def test_failover_costs_what_was_foretold__could_not_measure_on_a_wire_that_loses_packets_itself():
+    with pytest.raises(CouldNotLook, match="the wire itself loses packets"):
+        statements.test_failover_costs_what_was_foretold("guest-1", foretold(30, 60, *range(100, 150)))
+
+
+def test_failover_costs_what_was_foretold__does_not_apply_where_no_end_is_foretold():
+    event = planned("switch", replace(BEFORE, num_grat_arp=0))[0]
+    with pytest.raises(pytest.skip.Exception, match="nothing is announced"):
+        statements.test_failover_costs_what_was_foretold("guest-1", drilled(direction(healthy(), event=event)))
 
 
 def test_lost_probes_are_within_budget__broken_by_many_short_losses():
