@@ -21,7 +21,8 @@ from checks.bundle import Bundle
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Names, Source
 from checks.stream import Envelope
-from checks.transport import Connection, DeadlinePassed, TransportTrouble, connect
+from checks.transport import Connection, DeadlinePassed, TransportTrouble
+from checks.ways import Machine, reach
 
 DEADLINE_S = 120.0
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -33,22 +34,6 @@ _MASK = _FUNCTIONS.with_name("mask.sed")
 _AT_ONCE = 32
 # Programs whose answers can hold no secret; every other's goes through the mask, as configuration does.
 OPEN = frozenset({"bridge", "devlink", "ethtool", "ip", "lspci", "modinfo", "udevadm", "uname"})
-
-
-class Machine(Protocol):
-    """What a gather needs to know of a machine: the inventory's hosts and guests have it."""
-
-    @property
-    def connect(self) -> str:
-        """Connection string."""
-
-    @property
-    def ssh_config(self) -> str | None:
-        """OpenSSH configuration in place of the user's."""
-
-    @property
-    def sudo(self) -> bool:
-        """Whether `sudo -n` may be used for what the user may not read."""
 
 
 class Folder(Protocol):
@@ -176,7 +161,7 @@ def gather(
 
 def _answer(order: Order, envelope: Envelope, deadline_s: float, opened: Callable[[Connection], None]) -> bytes:
     text = script(order.sources, envelope.boundary, sudo=order.machine.sudo)
-    with connect(order.machine.connect, order.machine.ssh_config, sudo=order.machine.sudo) as connection:
+    with reach(order.machine) as connection:
         opened(connection)
         try:
             return connection.run(text, deadline_s, LIMIT_BYTES).stdout

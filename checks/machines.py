@@ -13,6 +13,7 @@ from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
 from checks.gather import Gathers, Order, gather_all
 from checks.offline.stored import StoredBundles
 from checks.outcome import CouldNotLook
+from checks.ways import way_to
 from inventory.loading import Selection
 from inventory.model import Inventory
 from reports.run_folder import RunFolder
@@ -51,7 +52,7 @@ class Machines:
         role, name = who
         if role == "host":
             return Order(name, self._inventory.hosts[name], HOST_SOURCES, self.bundle_file(who))
-        return Order(name, self._inventory.guests[name], GUEST_SOURCES, self.bundle_file(who))
+        return Order(name, way_to(self._inventory, name), GUEST_SOURCES, self.bundle_file(who))
 
     def bundle_file(self, who: Who) -> str:
         """The bundle's name in the run folder. A host and a guest of one name get two files."""

@@ -81,6 +81,8 @@ def connect(spec: str, ssh_config: str | None = None, *, sudo: bool = False) -> 
     wanted = parse_spec(spec)
     if wanted.scheme == "local":
         return LocalConnection(wanted.host or "this machine")
+    if wanted.scheme == "qga":
+        raise Unreachable(f"{spec}: a guest agent is reached through its guest's host, which only an inventory names")
     if wanted.scheme not in _SSH:
         return BackendConnection(spec, sudo=sudo)
     if not wanted.host:

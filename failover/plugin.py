@@ -13,7 +13,7 @@ import pytest
 
 from checks.machines import SELECTION, parameters
 from checks.outcome import CouldNotLook
-from checks.transport import connect
+from checks.ways import reach, way_to
 from failover import drill as drilling
 from failover import preparing, verdict
 from failover.comparison import beside
@@ -170,7 +170,7 @@ def _drill(request: pytest.FixtureRequest, name: str, fault: FaultName, inventor
     with ExitStack() as stack:
 
         def connected() -> DrilledGuest:
-            connection = stack.enter_context(connect(wanted.connect, wanted.ssh_config, sudo=wanted.sudo))
+            connection = stack.enter_context(reach(way_to(inventory, name)))
             return DrilledGuest(name, Place(connection), bond, wanted.sudo)
 
         guest = connected()

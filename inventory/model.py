@@ -15,7 +15,9 @@ from inventory.drill import Budgets, Drill, FaultName, HostDrill
 from inventory.mistakes import Place, refuse
 from inventory.strict import Strict
 from inventory.values import (
+    THROUGH_THE_HOST,
     Connection,
+    GuestConnection,
     KernelParameter,
     Mac,
     MachineName,
@@ -150,7 +152,10 @@ class GuestNic(Strict):
 class Guest(Strict):
     """A virtual machine on VFs, or any machine with a bond worth a drill."""
 
-    connect: Connection = Field(description="connection string; best a path that does not use the bond")
+    connect: GuestConnection = Field(
+        description="connection string; best a path that does not use the bond: qga:// is the guest agent, through "
+        "libvirt on 'host'"
+    )
     ssh_config: str | None = Field(
         default=None, description="OpenSSH client configuration to use in place of the user's"
     )
@@ -232,6 +237,8 @@ class Inventory(Strict):
     def _unknown_names(self) -> Iterator[tuple[Place, str]]:
         for name, guest in self.guests.items():
             place = ("guests", name)
+            for key, sentence in _wrong_way(name, guest):
+                yield (*place, key), sentence
             if guest.host is not None and guest.host not in self.hosts:
                 yield (
                     (*place, "host"),
@@ -271,6 +278,17 @@ class Inventory(Strict):
                 yield "pf", f"host {host_name} has no PF {nic.pf!r} in this inventory; it has {has}"
             elif nic.vf is not None and nic.vf >= pf.vfs:
                 yield "vf", f"there is no VF {nic.vf}: PF {nic.pf} of {host_name} has {pf.vfs}, counted from 0"
+
+
+def _wrong_way(name: str, guest: Guest) -> Iterator[tuple[str, str]]:
+    if guest.connect != THROUGH_THE_HOST:
+        return
+    if guest.host is None:
+        yield "connect", "needs the guest's 'host', through whose libvirt the guest agent is reached"
+    if guest.ssh_config is not None:
+        yield "ssh_config", "means nothing with qga://; the host's own is used"
+    if (guest.domain or name).isdecimal():
+        yield "domain", "virsh takes digits alone for the number of a running domain; qga:// needs another name"
 
 
 def _list(names: Iterable[str]) -> str:

@@ -15,6 +15,8 @@ _NIC = re.compile(r"^[^\s/:\0]{1,15}\Z")
 _MACHINE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 _STATEMENT = re.compile(r"^test_[A-Za-z0-9_]+\Z")
 _PARAMETER = re.compile(r"^[A-Za-z0-9_.-]+(=[^\s\"']+)?\Z")
+THROUGH_THE_HOST = "qga://"
+"""A guest's connection string: through libvirt on its host and the guest agent inside it."""
 _BACKENDS = ("ssh", "paramiko", "local", "docker", "podman", "kubectl", "openshift", "ansible", "lxc", "salt", "chroot")
 
 
@@ -52,12 +54,22 @@ def _connection(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if not separator:
         raise ValueError(f"not a connection string; write ssh://{value if value.isprintable() else 'root@host'}")
+    if scheme == "qga":
+        raise ValueError("only a guest is reached through its host, by qga://; write ssh://root@host")
     if scheme not in _BACKENDS:
         raise ValueError(f"there is no way of connecting named {scheme!r}; there are {', '.join(_BACKENDS)}")
     if any(c.isspace() or not c.isprintable() for c in rest):
         raise ValueError("a connection string has no spaces and no control characters")
     if scheme in {"ssh", "paramiko"}:
         _ssh_target(value)
+    return value
+
+
+def _guest_connection(value: str) -> str:
+    if not value.startswith(THROUGH_THE_HOST):
+        return _connection(value)
+    if value != THROUGH_THE_HOST:
+        raise ValueError("write qga:// alone; the guest's 'host' and 'domain' say the rest")
     return value
 
 
@@ -114,6 +126,7 @@ Mac = Annotated[str, AfterValidator(_mac)]
 NicName = Annotated[str, AfterValidator(_nic)]
 MachineName = Annotated[str, AfterValidator(_machine_name)]
 Connection = Annotated[str, AfterValidator(_connection)]
+GuestConnection = Annotated[str, AfterValidator(_guest_connection)]
 StatementName = Annotated[str, AfterValidator(_statement)]
 Sentence = Annotated[str, AfterValidator(_sentence)]
 KernelParameter = Annotated[str, AfterValidator(_kernel_parameter)]

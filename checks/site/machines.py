@@ -7,9 +7,8 @@ from typing import Any
 
 from checks.connection import Connection
 from checks.outcome import CouldNotLook
-from checks.transport import connect
+from checks.ways import Machine, reach, way_to
 from inventory.loading import Selection
-from inventory.model import Guest, Host
 
 
 def chosen_by_module(module: ModuleType | None, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -20,9 +19,9 @@ def chosen_by_module(module: ModuleType | None, names: tuple[str, ...]) -> tuple
     return tuple(name for name in names if name in tuple(wanted))
 
 
-def machine_of(selection: Selection, name: str) -> Host | Guest:
-    """The inventory's host or guest of that name."""
-    return selection.inventory.hosts.get(name) or selection.inventory.guests[name]
+def machine_of(selection: Selection, name: str) -> Machine:
+    """The way to the inventory's host or guest of that name."""
+    return selection.inventory.hosts.get(name) or way_to(selection.inventory, name)
 
 
 class OpenHosts:
@@ -37,7 +36,7 @@ class OpenHosts:
         if name not in self._open:
             machine = machine_of(self._selection, name)
             try:
-                self._open[name] = connect(machine.connect, machine.ssh_config, sudo=machine.sudo)
+                self._open[name] = reach(machine)
             except CouldNotLook as problem:
                 self._open[name] = type(problem)(f"{name}: {problem}")
         found = self._open[name]

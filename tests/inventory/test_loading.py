@@ -212,6 +212,21 @@ MISTAKES = {
         "site.yaml:3: hosts.a.connect: there is no way of connecting named 'telnet'; there are ssh, paramiko, local, "
         "docker, podman, kubectl, openshift, ansible, lxc, salt, chroot",
     ),
+    "a host through a guest agent": (
+        "hosts:\n  a:\n    connect: qga://\n",
+        "site.yaml:3: hosts.a.connect: only a guest is reached through its host, by qga://; write ssh://root@host",
+    ),
+    "a guest agent with a name in its way": (
+        HOST + "guests:\n  g:\n    connect: qga://kvm-01/g\n    host: kvm-01\n",
+        "site.yaml:6: guests.g.connect: write qga:// alone; the guest's 'host' and 'domain' say the rest",
+    ),
+    "a guest agent through no host": (
+        HOST + "guests:\n  g:\n    connect: qga://\n    ssh_config: c\n    domain: '7'\n",
+        "site.yaml:6: guests.g.connect: needs the guest's 'host', through whose libvirt the guest agent is reached\n"
+        "site.yaml:7: guests.g.ssh_config: means nothing with qga://; the host's own is used\n"
+        "site.yaml:8: guests.g.domain: virsh takes digits alone for the number of a running domain; qga:// needs "
+        "another name",
+    ),
     "no port": (
         "hosts:\n  a:\n    connect: ssh://a:99999\n",
         "site.yaml:3: hosts.a.connect: the port must be a number from 1 to 65535, such as ssh://root@kvm-01:22",
