@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from failover import verdict
+from failover import kernel_log, verdict
 from failover.comparison import beside
 from failover.result import Direction, DrillResult
 from failover.statistics import Outlier, statistics
@@ -94,6 +94,7 @@ def protocol(result: DrillResult) -> str:
                 *direction.timeline.foreign,
             )
         ]
+    lines += kernel_log.told(result.kernel)
     lines += [f"given back: {result.give_back}", f"before: {result.before}", f"after: {result.after}"]
     if result.refused or result.not_measured:
         lines.append(f"refused: {result.refused}; not measured: {result.not_measured}")

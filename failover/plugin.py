@@ -15,7 +15,7 @@ from checks.machines import SELECTION, parameters
 from checks.outcome import CouldNotLook
 from checks.ways import reach, way_to
 from failover import drill as drilling
-from failover import preparing, verdict
+from failover import kernel_log, preparing, verdict
 from failover.comparison import beside
 from failover.drill import evidence_of
 from failover.guest import DrilledGuest, Refused
@@ -141,6 +141,12 @@ def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None
 
 
 @pytest.fixture
+def kernel_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None:
+    """Put what the kernels said meanwhile beside this row."""
+    request.node.user_properties += [("note", line) for line in kernel_log.noted(measured.kernel)]
+
+
+@pytest.fixture
 def foretold_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None:
     """Put what was foretold beside what was measured."""
     lines = [line for direction in measured.directions if direction.round <= 1 for line in beside(direction)]
@@ -185,12 +191,15 @@ def _drill(request: pytest.FixtureRequest, name: str, fault: FaultName, inventor
             partial(preparing.watcher, stack, observer, inventory.observers[observer])
             for observer in (wanted.drill.observer or "", *wanted.drill.more_observers)
         ]
+        plan = replace(plan, breaker=breaker, reconnect=connected)
+        logs = preparing.kernel_logs(plan)
         result = drilling.run(
-            replace(plan, breaker=breaker, reconnect=connected),
+            plan,
             observers,
             lambda capture: folder.open(f"{base}/{capture}.pcap"),
             config.getoption("repeat"),
         )
+        result = replace(result, kernel=tuple(log.end() for log in logs))
     return _with_evidence(folder, base, result, wanted.drill.budgets)
 
 

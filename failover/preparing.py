@@ -11,6 +11,7 @@ from checks.machines import Machines
 from checks.transport import connect
 from failover.guest import DrilledGuest
 from failover.host_links import HostLinks
+from failover.kernel_log import KernelLog
 from failover.observer import Watcher, look
 from failover.permission import ON_THE_HOST, ON_THE_SWITCH, carried_by, demand_permission, places_behind
 from failover.places import CouldNotMeasure, DoesNotApply, Place, entered
@@ -66,6 +67,17 @@ def plan(guest: DrilledGuest, fault: FaultName, wanted: Guest, way: str) -> Plan
         give_back_after_s=wanted.drill.give_back_after_s,
         budgets=wanted.drill.budgets,
     )
+
+
+def kernel_logs(planned: Plan) -> list[KernelLog]:
+    """The kernel logs of every machine of ours that acts, begun now."""
+    guest, breaker = planned.guest, planned.breaker
+    logs = [KernelLog(guest.name, guest.place, guest.sudo, (guest.bond, *planned.wanted_slaves))]
+    if isinstance(breaker, HostLinks):
+        logs.append(KernelLog(breaker.host, breaker.place, breaker.sudo, breaker.pfs))
+    for log in logs:
+        log.begin()
+    return logs
 
 
 def watcher(stack: ExitStack, name: str, wanted: Observer) -> Watcher:

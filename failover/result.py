@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from failover.bond_state import BondState
 from failover.events import Event
+from failover.kernel_log import Logged
 from failover.timeline import Announced, Scene, Timeline
 from inventory.model import FaultName
 
@@ -116,3 +117,5 @@ class DrillResult:
     evidence: tuple[tuple[str, str], ...] = ()
     """Label and path inside the run folder."""
     figures: tuple[tuple[str, str], ...] = ()
+    kernel: tuple[Logged, ...] = ()
+    """What the kernels of the guest, and of the host that broke its link, logged meanwhile."""

@@ -52,6 +52,7 @@ def test_bond_can_fail_over(guest_name: str, drill: DrillResult) -> None:
     assert drill.refused is None, f"{guest_name}: no drill on {drill.bond}: {drill.refused}"
 
 
+@pytest.mark.usefixtures("kernel_noted")
 def test_switch_is_carried_out(guest_name: str, measured: DrillResult) -> None:
     """The bond follows: the slave that must be active is, and its MAC is the one that fail_over_mac says.
 
