@@ -18,9 +18,11 @@ import pytest
 from checks.local import LocalConnection
 from failover import watch as watching
 from failover.capture import CaptureFailed
+from failover.drill import _why_not_to_judge
 from failover.frames import Kind, Tokens
 from failover.observer import ObserverNotReady, latest_mac, look
 from failover.places import CouldNotMeasure, Place, entered
+from failover.result import DrillResult
 from failover.sending import kept_schedule
 from failover.timeline import Announced, Scene, Switched, measure
 from inventory.model import Observer
@@ -239,6 +241,34 @@ def test_an_observer_without_an_address_near_the_guest_says_which_it_has(cable: 
     watcher = look("watcher", cable.place(), "v0", sudo=False)
     with pytest.raises(CouldNotMeasure, match=r"10\.9\.0\.1/24.* is on a network of the guest's \(192\.0\.2\.1\)"):
         watching.start(watcher, (Announced(-1, "192.0.2.1"),), 5, 30, io.BytesIO())
+
+
+def test_frames_that_the_capture_lost_are_counted_and_nothing_is_judged(
+    cable: Cable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("failover.capture.BUFFER_KIB", 32)
+    watch = started(cable, interval_ms=1)
+    ours = Path(cable.observer.namespace or "").stat().st_ino
+    (tcpdump,) = (pid for pid in _pids("tcpdump") if Path(f"/proc/{pid}/ns/net").stat().st_ino == ours)
+    os.kill(tcpdump, signal.SIGSTOP)
+    watch.let_pass(1)
+    os.kill(tcpdump, signal.SIGCONT)
+    watch.let_pass(0.5)
+    watch.stop()
+    assert watch.capture.dropped() > 0
+    why = _why_not_to_judge(DrillResult("guest", "bond0", "switch", (), None, None), [watch])
+    assert why is not None
+    assert "frames were dropped by the capture of watcher: what was not seen proves nothing" in why
+
+
+def _pids(program: str) -> list[int]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            found += [int(file.parent.name)] if file.read_text().strip() == program else []
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
 
 
 def test_a_capture_that_may_not_start_says_why(cable: Cable) -> None:
