@@ -77,6 +77,8 @@ class Timeline:
     probes: tuple[Probes, ...]
     last_from_old_ms: float | None
     """The last frame from the old MAC before the first GARP: the bond had not switched yet. None: there was none."""
+    first_from_new_ms: float | None = None
+    """The first frame of any kind from the new MAC. None: there was none, or the bond keeps its MAC."""
 
     def of(self, announced: Announced) -> tuple[Announcement, ...]:
         """The credited announcements of one address, in order."""
@@ -126,6 +128,7 @@ def measure(frames: Sequence[Frame], scene: Scene, switched: Switched) -> Timeli
         tuple(foreign),
         tuple(_followed(frames, address, scene, switched, credited) for address in scene.probed),
         _last_from_old(frames, scene, switched, credited),
+        _first_from_new(frames, scene, switched),
     )
 
 
@@ -138,6 +141,13 @@ def _last_from_old(
         return None
     heard = [_ms(frame.at_ns, switched) for frame in frames if frame.source == scene.old_mac]
     return max((ms for ms in heard if ms <= first), default=None)
+
+
+def _first_from_new(frames: Iterable[Frame], scene: Scene, switched: Switched) -> float | None:
+    if scene.old_mac == scene.new_mac:
+        return None
+    seen = (frame.at_ns for frame in frames if frame.source == scene.new_mac and frame.at_ns >= switched.at_ns)
+    return next((_ms(at_ns, switched) for at_ns in seen), None)
 
 
 def find_switch(frames: Iterable[Frame], took_ms: float) -> Switched | None:

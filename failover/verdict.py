@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from failover.events import Do
+from failover.frames import Kind
 from failover.probes import Probes
 from failover.result import Direction, NeighbourMove
 from failover.timeline import Announced, Timeline
@@ -258,6 +259,11 @@ def numbers(direction: Direction) -> list[str]:
     ]
     if timeline.first_garp_ms is not None:
         lines.append(f"{direction.name}: first gratuitous ARP {first_garp(timeline)}")
+    if timeline.last_from_old_ms is not None and timeline.first_from_new_ms is not None:
+        lines.append(
+            f"{direction.name}: last frame from the old MAC at {timeline.last_from_old_ms:.1f} ms, "
+            f"first from the new one at {timeline.first_from_new_ms:.1f} ms"
+        )
     lines += [f"{direction.name}: {_announced(timeline, each)}" for each in direction.visible]
     hidden = sorted(set(direction.scene.announced) - set(direction.visible))
     if hidden:
@@ -278,7 +284,9 @@ def first_garp(timeline: Timeline) -> str:
 def _announced(timeline: Timeline, announced: Announced) -> str:
     spacing = timeline.spacing_ms(announced)
     apart = f", {' / '.join(f'{each:.0f}' for each in spacing)} ms apart" if spacing else ""
-    return f"{len(timeline.of(announced))} × {announced.by} for {announced}{apart}"
+    replies = sum(each.form is Kind.GARP_REPLY for each in timeline.of(announced))
+    form = f" ({replies} in reply form, which Linux does not send by itself)" if replies else ""
+    return f"{len(timeline.of(announced))} × {announced.by} for {announced}{form}{apart}"
 
 
 def _told(probes: Probes) -> str:

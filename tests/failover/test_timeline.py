@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from failover import verdict
 from failover.frames import Kind
 from failover.timeline import Announced, Switched, count_announcements, find_switch, measure
 from tests.failover.wire import (
@@ -19,6 +20,7 @@ from tests.failover.wire import (
     TOKENS,
     WANTED,
     Wire,
+    direction,
     garp,
     healthy,
     marker,
@@ -58,6 +60,14 @@ def test_a_frame_from_the_old_mac_after_the_command_narrows_the_bound():
     assert measured.first_garp_at_most_ms == pytest.approx(0.5)
 
 
+def test_the_first_frame_of_any_kind_from_the_new_mac_is_known():
+    measured = timeline(healthy())
+    assert (measured.last_from_old_ms, measured.first_from_new_ms) == (0.0, 1.5)  # an answer, 1 ms before the GARP
+    assert timeline(healthy(), replace(SCENE, old_mac=NEW)).first_from_new_ms is None
+    from_old_only = healthy().drop(lambda ms, packet: packet.src == NEW)
+    assert timeline(from_old_only).first_from_new_ms is None
+
+
 def test_each_address_and_vlan_is_counted_by_itself():
     measured = timeline(healthy().put(1010, garp(TAGGED4, vlan=78)).put(1011, garp(TAGGED4)))
     assert [len(measured.of(each)) for each in WANTED] == [3, 3, 3]
@@ -87,6 +97,12 @@ def test_the_reply_form_is_kept_apart_by_its_form():
 
 def test_counting_while_it_runs_agrees_with_the_timeline():
     assert count_announcements(healthy().frames(), SCENE) == dict.fromkeys(WANTED, 3)
+
+
+def test_a_form_that_linux_does_not_send_is_told():
+    lines = verdict.numbers(direction(healthy().put(1010, garp(op=2))))
+    assert any("4 × GARP for 10.77.0.21 (1 in reply form" in line for line in lines), lines
+    assert any("last frame from the old MAC at 0.0 ms, first from the new one at 1.5 ms" in line for line in lines)
 
 
 def test_a_healthy_switch_has_no_gap():
