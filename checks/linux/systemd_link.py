@@ -25,6 +25,9 @@ _MOST = 0x7FFFFFFF
 # udev's database has these, and when .link files are compared they are not there yet (ID_NET_DRIVER: since 255 it is).
 _SET_LATER = frozenset({"ID_NET_DRIVER", "ID_NET_LINK_FILE", "ID_NET_LINK_FILE_DROPINS", "ID_NET_NAME"})
 
+# Of NamePolicy=: the others leave a NIC its name. Drivers of PFs do not call their names predictable.
+_MAKING_NAMES = frozenset({"database", "onboard", "slot", "path", "mac"})
+
 Verdict = bool | None
 
 
@@ -43,7 +46,8 @@ class Fit:
 def fit(settings: Iterable[Setting], nic: SriovNic, boot: Boot, parameters: Mapping[str, str]) -> Fit:
     """Whether a .link (or .network) file is for the NIC when udevd sees it appear.
 
-    In the late way of booting the NIC then still has the kernel's name; in the early way it has its final one.
+    In the late way of booting the NIC then still has the kernel's name; in the early way, and once udevd has renamed
+    it, it has its final one.
     """
     matches = _collected(s for s in settings if s.section == "Match")
     if not matches:
@@ -192,3 +196,14 @@ def names_the_nic(settings: Iterable[Setting]) -> Literal["policy", "name", "not
     """What a .link file says about the NIC's name. With nothing said, the NIC keeps the kernel's name."""
     given = {s.key for s in settings if s.section == "Link" and s.value}
     return "policy" if "NamePolicy" in given else "name" if "Name" in given else "nothing"
+
+
+def given_names(settings: Iterable[Setting], nic: SriovNic) -> tuple[str, ...]:
+    """What a NIC with the kernel's name is called after this file was applied; empty when it keeps that name.
+
+    NamePolicy= comes first, and what it gives is the name that the NIC has today (link_generate_new_name).
+    """
+    last = {s.key: s.value for s in settings if s.section == "Link"}
+    if not _MAKING_NAMES.isdisjoint(last.get("NamePolicy", "").split()):
+        return nic.names
+    return (last["Name"],) if last.get("Name") else ()

@@ -78,7 +78,7 @@ def count_after_boot(claims: Iterable[Claim], udev: int | None, boot: Boot) -> i
     counts: set[int | None] = set()
     for chosen in _subsets([*first, *links, *later, *last]):
         for order in permutations([c for c in later if c in chosen]):
-            count = _made_by_udev(_one(first, chosen), udev, _one(links, chosen))
+            count = _made_by_udev(_one(first, chosen), udev, [c for c in links if c in chosen])
             for claim in (*order, *(c for c in last if c in chosen)):
                 for number in claim.writes:
                     count = written(count, number)
@@ -105,16 +105,19 @@ def _one(claims: Sequence[Claim], chosen: Sequence[Claim]) -> Claim | None:
     return next((c for c in claims if c in chosen), None)
 
 
-def _made_by_udev(option: Claim | None, udev: int | None, link: Claim | None) -> int | None:
-    """The number once udevd is through with the PF."""
+def _made_by_udev(option: Claim | None, udev: int | None, links: Sequence[Claim]) -> int | None:
+    """The number once udevd is through with the PF. `links`: .link files in the order in which they are applied."""
     present = 0 if option is None else option.count
     # A rule writes once: where the driver has made VFs already, the kernel refuses another number.
     present = udev if present == 0 else present if udev is not None else None
-    if link is None:
-        return present
-    wanted = link.count
-    if link.grows and (wanted is None or present is None or wanted < present):
-        return None  # whether the rule or the .link file comes first decides
-    if wanted == 0 and present != 0:
-        return None
-    return wanted
+    for number, link in enumerate(links):
+        wanted = link.count
+        if number and link.grows and None not in (wanted, present):
+            present = max(present or 0, wanted or 0)
+            continue
+        if link.grows and (wanted is None or present is None or wanted < present):
+            return None  # whether the rule or the .link file comes first decides
+        if wanted == 0 and present != 0:
+            return None
+        present = wanted
+    return present

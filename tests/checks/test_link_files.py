@@ -161,3 +161,43 @@ def test_any_text_is_read_without_an_error_of_another_kind(text, section):
         persistence.parse(bundle(dict.fromkeys(paths, section + text), sieved=False))
     with contextlib.suppress(CouldNotLook):
         persistence.parse(bundle({}, systemd=text, sieved=False))
+
+
+def acting(files, boot):
+    """The counts of the .link files that act, in order."""
+    found = claims({f"{LINKS}/{name}": text for name, text in files.items()})
+    return [claim.count for claim in found if claim.effective and claim.boot in (None, boot)]
+
+
+def by_name(name, count, more="NamePolicy=keep kernel path"):
+    return f"[Match]\nOriginalName={name}\n[Link]\n{more}\nSR-IOVVirtualFunctions={count}\n"
+
+
+def test_a_nic_that_udevd_renames_meets_the_files_twice():
+    """Found by tests/lab/test_link_matrix.py under systemd 252: the event "move" has a .link file too."""
+    final = {"10-a.link": by_name("enp1s0", 2)}
+    assert acting(final, "late") == acting(final, "early") == [2]
+    both = {"10-a.link": by_name("enp1s0", 2), "20-b.link": by_name("eth*", 4)}
+    assert acting(both, "late") == [4, 2]  # first under the kernel's name
+    assert acting(both, "early") == [2]
+
+
+def test_a_nic_that_keeps_the_kernels_name_meets_them_once():
+    keeps = {"10-a.link": by_name("enp1s0", 2), "20-b.link": by_name("eth*", 4, "NamePolicy=keep kernel")}
+    assert acting(keeps, "late") == [4]
+    nameless = {"10-a.link": by_name("enp1s0", 2), "20-b.link": by_name("eth*", 4, "")}
+    assert acting(nameless, "late") == [4]
+
+
+def test_a_name_given_by_a_file_is_the_one_that_is_compared_next():
+    given = {"10-a.link": by_name("uplink", 2), "20-b.link": by_name("eth*", 4, "Name=uplink")}
+    assert acting(given, "late") == [4, 2]
+    other = {"10-a.link": by_name("enp1s0", 2), "20-b.link": by_name("eth*", 4, "Name=uplink")}
+    assert acting(other, "late") == [4]
+
+
+def test_whether_a_nic_is_renamed_may_not_be_known():
+    doubtful = "[Match]\nVirtualization=no\n[Link]\nNamePolicy=keep kernel\n"
+    files = {f"{LINKS}/10-a.link": by_name("enp1s0", 2), f"{LINKS}/20-b.link": doubtful}
+    (late,) = (claim for claim in claims(files) if claim.boot == "late")
+    assert late.effective is None

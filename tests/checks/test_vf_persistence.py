@@ -215,13 +215,26 @@ def test_vfs_come_back_after_a_reboot__holds_with_what_deserves_attention():
     dead = state(come_back, {"90-a.rules": RIGHT}, more={"/etc/rc.local": f"echo 2 > {NETDEV}\n"})
     assert "is meant for it and does nothing: it is not executable" in dead[0]
     assert "goes down; preserve-on-down=1" in state(come_back, **MECHANISMS["networkmanager"])[0]
-    by_name = {f"{LINKS}/10-pf.link": LINK.replace(f"Path=pci-{PF}", "OriginalName=enp1s0")}
-    assert "come back only when the initramfs loads its driver" in state(come_back, more=by_name)[0]
+    by_name = {f"{LINKS}/10-pf.link": LINK.replace(f"Path=pci-{PF}", "OriginalName=eth*")}
+    assert "come back only when udev loads its driver" in state(come_back, more=by_name)[0]
 
 
-def test_vfs_come_back_after_a_reboot__broken_by_a_link_file_that_matches_the_final_name_once_luck_is_out():
+def test_vfs_come_back_after_a_reboot__holds_by_a_link_file_that_matches_the_final_name():
+    """udevd applies .link files again to a NIC that it has renamed: tests/lab/test_link_matrix.py."""
     by_name = {f"{LINKS}/10-pf.link": LINK.replace(f"Path=pci-{PF}", "OriginalName=enp1s0")}
+    assert state(come_back, more=by_name) == []
+
+
+def test_vfs_come_back_after_a_reboot__broken_by_a_link_file_that_matches_the_final_name_where_nothing_renames():
+    by_name = {f"{LINKS}/10-pf.link": LINK.replace(f"Path=pci-{PF}", "OriginalName=enp1s0")}
+    keeps = {f"{LINKS}/99-default.link": "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep kernel\n"}
     with pytest.raises(AssertionError, match="0 VFs if udev loads its driver, and 2 if the initramfs does"):
+        state(come_back, more=by_name | keeps, numvfs="0\n")
+
+
+def test_vfs_come_back_after_a_reboot__broken_by_a_link_file_that_matches_the_kernels_name_once_luck_is_out():
+    by_name = {f"{LINKS}/10-pf.link": LINK.replace(f"Path=pci-{PF}", "OriginalName=eth*")}
+    with pytest.raises(AssertionError, match="2 VFs if udev loads its driver, and 0 if the initramfs does"):
         state(come_back, more=by_name, numvfs="0\n")
 
 

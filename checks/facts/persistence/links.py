@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from checks.bundle import Bundle
 from checks.facts.persistence.found import Found, Host, links_of, texts_of
 from checks.linux import systemd_link
@@ -64,11 +66,12 @@ def _version(text: str | None) -> int | None:
 
 
 def _claims(nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, version: int | None) -> list[Claim]:
-    """What becomes of every file that is about numbers of VFs, when this PF appears."""
+    """What becomes of every file that is about numbers of VFs, when this PF appears; in the order of their acting."""
     boots: tuple[Boot, ...] = ("late", "early")
-    fates = {boot: _fates(nic, parsed, host, boot) for boot in boots}
+    first = _fates(nic, parsed, host, "late")
+    fates = {"late": _renamed(nic, parsed, host, first), "early": _fates(nic, parsed, host, "early")}
     claims = []
-    for path, own in parsed.items():
+    for path, own in sorted(parsed.items(), key=lambda item: first[item[0]][0] is not True):
         vfs = systemd_link.wanted_vfs(own)
         if vfs is None:
             continue
@@ -109,6 +112,33 @@ def _fates(nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, bo
         winner = winner or (path if fit.holds else "")
         doubtful = doubtful or (path if fit.holds is None else "")
     return fates
+
+
+def _renamed(
+    nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, first: dict[str, Fate]
+) -> dict[str, Fate]:
+    """The fates of the late way: where udevd renames the NIC, a "move" follows, and files are compared once more.
+
+    The file of that event is applied too, so OriginalName= may be the final name (link_apply_config: add, bind, move).
+    """
+    winner = next((path for path, fate in first.items() if fate[0]), None)
+    names = systemd_link.given_names(parsed[winner], nic) if winner else nic.names
+    if not names:
+        return first
+    second = _fates(replace(nic, names=names), parsed, host, "early")
+    if winner is None and not any(fate[0] is None for fate in first.values()):
+        return first  # no file at all is for it
+    certain = winner is not None
+    return {path: _either(fate, second[path], certain=certain) for path, fate in first.items()}
+
+
+def _either(first: Fate, second: Fate, *, certain: bool) -> Fate:
+    """The fate of a file that is compared twice. `certain`: whether it is certain that the second time comes."""
+    if first[0] or second[0] is False:
+        return first
+    if second[0] and not certain:
+        return (None, "whether the NIC gets its name before this file is looked at cannot be told", True)
+    return second
 
 
 def _refused(nic: SriovNic, vfs: systemd_link.Vfs, version: int | None) -> str:
