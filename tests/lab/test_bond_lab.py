@@ -169,15 +169,17 @@ def test_a_port_that_goes_down_is_the_silent_failure_and_comes_back_by_itself(bo
     until(lambda: bond_lab.ssh("observer", "ping -c1 -W0.5 10.77.0.21").returncode == 0)
 
 
-def test_a_black_hole_takes_every_frame_for_its_time_and_counts_them(bond_lab):
+def test_a_black_hole_takes_every_frame_and_counts_them(bond_lab):
     bond_lab.output("observer", "ping -q -c1 -W2 10.77.0.21")
-    bond_lab.fault("blackhole", "guest", for_s=2)
-    summary = bond_lab.ssh("observer", "ping -q -c 250 -i 0.01 -W 1 10.77.0.21").stdout
-    until(lambda: bond_lab.status()["faults"] == [])
-    lost = 250 - int(re.findall(r"(\d+) received", summary)[0])
-    assert bond_lab.swallowed()["echo"] == lost > 0  # of a probe and its answer, one was dropped
+    bond_lab.fault("blackhole", "guest")
+    try:
+        lost = bond_lab.ssh("observer", "ping -q -c 20 -i 0.01 -W 1 10.77.0.21").stdout
+    finally:
+        bond_lab.mend("blackhole", "guest")
+    assert "20 packets transmitted, 0 received" in lost
+    assert bond_lab.swallowed()["echo"] == 20
     assert set(bond_lab.swallowed()) == {"echo", "echo6", "rest"}
-    assert "0% packet loss" in bond_lab.output("observer", "ping -q -c 20 -i 0.01 10.77.0.21")
+    assert "1 received" in bond_lab.output("observer", "ping -q -c1 -W2 10.77.0.21")
 
 
 @pytest.mark.parametrize(
