@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import pytest
 
 from checks.bundle import Bundle
+from checks.facts import firmware, libvirt, pci, system
 from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
 from checks.gather import Gathers, Order, gather_all
 from checks.offline.stored import StoredBundles
@@ -22,6 +24,11 @@ SELECTION = pytest.StashKey[Selection]()
 """What this run looks at; there only when an inventory was given."""
 BUNDLES = pytest.StashKey[Path]()
 """The folder whose bundles are judged; there only when no machine may be contacted."""
+
+AT_HAND = 64
+"""So many machines' bundles and facts are kept at hand when bundles are judged; others are read again when needed."""
+# What hosts are compared by (checks/hosts_together.py): kept of all of them.
+_LASTING = frozenset(module.__name__ for module in (firmware, libvirt, pci, system))
 
 Role = Literal["host", "guest"]
 Who = tuple[Role, str]
@@ -42,10 +49,11 @@ class Machines:
     ) -> None:
         """Begin all gathers; where a folder of bundles is given, none."""
         self._inventory = inventory
-        self._facts: dict[tuple[Who, str], Any] = {}
+        self._lasting: dict[Who, dict[str, Any]] = {}
+        self._recent: OrderedDict[Who, dict[str, Any]] = OrderedDict()
         orders = [self._order(who) for who in dict.fromkeys(needed)]
         self._gathers: Gathers | StoredBundles = (
-            gather_all(orders, folder) if bundles is None else StoredBundles(bundles, folder)
+            gather_all(orders, folder) if bundles is None else StoredBundles(bundles, folder, AT_HAND)
         )
 
     def _order(self, who: Who) -> Order:
@@ -67,17 +75,26 @@ class Machines:
 
     def fact(self, who: Who, parse: Callable[[Bundle], Fact]) -> Fact:
         """What a parser makes of the machine's bundle, made once. Raises CouldNotLook."""
-        key = (who, parse.__module__)
-        if key not in self._facts:
+        key = parse.__module__
+        known = self._lasting.setdefault(who, {}) if key in _LASTING else self._recently(who)
+        if key not in known:
             bundle = self.bundle(who)
             try:
-                self._facts[key] = parse(bundle)
+                known[key] = parse(bundle)
             except CouldNotLook as problem:
-                self._facts[key] = problem
-        found = self._facts[key]
+                known[key] = problem
+        found = known[key]
         if isinstance(found, CouldNotLook):
             raise found
         return found  # type: ignore[no-any-return]
+
+    def _recently(self, who: Who) -> dict[str, Any]:
+        """The facts of a machine by now; those of the one that was not asked for the longest are let go."""
+        known = self._recent.setdefault(who, {})
+        self._recent.move_to_end(who)
+        if len(self._recent) > AT_HAND:
+            self._recent.popitem(last=False)
+        return known
 
     def close(self) -> None:
         """Give up gathers that nobody waits for any more."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from checks.machines import BUNDLES, SELECTION, parameters
+from checks.machines import AT_HAND, BUNDLES, SELECTION, parameters
 from checks.outcome import collected_advice
-from checks.sentences import shorten
+from checks.sentences import instead_of_traceback, put_into, sentence_of
 from checks.site.machines import chosen_by_module
-from inventory.loading import InventoryError, load, select
+from inventory.loading import InventoryError, Selection, load, select
 
 pytest_plugins = ["checks.fixtures", "checks.waivers", "checks.site.fixtures"]
 _UNANSWERED = pytest.StashKey[str]()
@@ -81,6 +81,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, chosen, ids=chosen)
 
 
+def by_machine(items: list[pytest.Item], selection: Selection) -> None:
+    """Of many machines, take one after another: no more than some of their bundles are then held in memory."""
+    if len(selection.hosts) + len(selection.guests) <= AT_HAND:
+        return
+    places = {name: number for number, name in enumerate((*selection.hosts, *selection.guests))}
+    guests = selection.inventory.guests
+
+    def place(item: pytest.Item) -> int:
+        names = parameters(item)
+        if (guest := names.get("guest_name")) is not None:
+            host = guests[guest].host or ""
+            return places.get(host, places[guest])  # a guest comes with its host, whose bundle its rows need
+        return places.get(str(names.get("host_name") or names.get("machine_name")), len(places))
+
+    items.sort(key=place)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop rows about nobody. Raises UsageError when there are checks and no inventory."""
     if _UNANSWERED in config.stash:
@@ -89,6 +106,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if _NOBODY not in parameters(item).values()]
+    if SELECTION in config.stash:
+        by_machine(items, config.stash[SELECTION])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -117,7 +136,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the row say its sentence."""
-    report = yield
-    if SELECTION in item.config.stash:
-        shorten(item, call, report)
+    sentence = sentence_of(item, call) if SELECTION in item.config.stash else None
+    with instead_of_traceback(item, sentence):
+        report = yield
+    put_into(report, call, sentence)
     return report

@@ -7,6 +7,7 @@ Whatever is wrong with it is one sentence, and the machine could not be looked a
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 
 from checks.bundle import Bundle
@@ -23,14 +24,16 @@ class NoBundle(CouldNotLook):
 
 
 class StoredBundles:
-    """Answers as `checks.gather.Gathers` does. A bundle is read when it is first asked for, and kept."""
+    """Answers as `checks.gather.Gathers` does. A bundle is read when it is asked for, and the last ones are kept."""
 
-    def __init__(self, directory: Path, folder: Folder | None) -> None:
-        """`folder` is where copies go, as evidence of the run."""
+    def __init__(self, directory: Path, folder: Folder | None, at_hand: int = 64) -> None:
+        """`folder` is where copies go, as evidence of the run. `at_hand`: so many bundles are kept in memory."""
         self._directory = directory
         self._folder = folder
         self._orders: dict[str, Order] = {}
-        self._found: dict[str, Bundle | CouldNotLook] = {}
+        self._at_hand = at_hand
+        self._found: OrderedDict[str, Bundle | CouldNotLook] = OrderedDict()
+        self._copied: set[str] = set()
 
     def begin(self, order: Order) -> None:
         """Remember which machine the file is about."""
@@ -44,6 +47,9 @@ class StoredBundles:
             except CouldNotLook as problem:
                 self._found[file] = problem
         found = self._found[file]
+        self._found.move_to_end(file)
+        if len(self._found) > self._at_hand:
+            self._found.popitem(last=False)
         if isinstance(found, CouldNotLook):
             raise found
         return found
@@ -53,8 +59,9 @@ class StoredBundles:
 
     def _load(self, order: Order) -> Bundle:
         bundle = read_one(self._directory, order)
-        if self._folder is not None:
+        if self._folder is not None and order.file not in self._copied:
             self._folder.add(order.file, bundle.packed())
+            self._copied.add(order.file)
         return bundle
 
 
