@@ -174,7 +174,7 @@ def by_name(name, count, more="NamePolicy=keep kernel path"):
 
 
 def test_a_nic_that_udevd_renames_meets_the_files_twice():
-    """Found by tests/lab/test_link_matrix.py under systemd 252: the event "move" has a .link file too."""
+    """Seen with the emulated 82576 under systemd 252: the event "move" has a .link file too."""
     final = {"10-a.link": by_name("enp1s0", 2)}
     assert acting(final, "late") == acting(final, "early") == [2]
     both = {"10-a.link": by_name("enp1s0", 2), "20-b.link": by_name("eth*", 4)}
