@@ -40,19 +40,20 @@ def _macs(direction: Direction, *, begins_ms: float) -> list[Mark]:
 
 def distributions(result: DrillResult, odd: Iterable[Outlier]) -> DistributionPicture | None:
     """Outage and first GARP of every round; None when neither was ever measured."""
-    standing_out: dict[tuple[str, str], set[int]] = {}
+    standing_out: dict[tuple[str, str, str], set[int]] = {}
     for each in odd:
         of = each.direction
-        standing_out.setdefault((of.event.name, of.observer), set()).add(of.round)
+        for measure in each.in_what:
+            standing_out.setdefault((of.event.name, of.observer, measure), set()).add(of.round)
     outages: list[Lane] = []
     garps: list[Lane] = []
     for event in statistics(result.directions):
-        rounds = standing_out.get((event.event, event.observer), set())
-        for lanes, found, values in (
-            (outages, event.outage_ms, event.outages),
-            (garps, event.first_garp_ms, event.first_garps),
+        for lanes, measure, found, values in (
+            (outages, "outage", event.outage_ms, event.outages),
+            (garps, "first GARP", event.first_garp_ms, event.first_garps),
         ):
             if found is not None:
+                rounds = standing_out.get((event.event, event.observer, measure), set())
                 lanes.append(Lane(event.name, values, found.median, found.p95, rounds))
     panels = [("longest outage", outages), ("first gratuitous ARP after the switch, at most", garps)]
     panels = [(what, lanes) for what, lanes in panels if lanes]

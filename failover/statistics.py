@@ -60,6 +60,8 @@ class Outlier:
 
     direction: Direction
     why: str
+    in_what: tuple[str, ...]
+    """Names of `MEASURES`: those that are slower than usual, or all of them when it is broken."""
 
 
 def outage_ms(direction: Direction) -> float | None:
@@ -111,8 +113,11 @@ def outliers(directions: Iterable[Direction], budgets: Budgets) -> tuple[Outlier
     for alike in _by_kind(directions).values():
         usual = {name: distribution([ms for _, ms in _measured(alike, of)]) for name, of in MEASURES.items()}
         for direction in alike:
-            if why := "; ".join([*verdict.complaints(direction, budgets), *_slower(direction, usual)]):
-                found.append(Outlier(direction, why))
+            broken, slow = verdict.complaints(direction, budgets), dict(_slower(direction, usual))
+            if broken or slow:
+                found.append(
+                    Outlier(direction, "; ".join([*broken, *slow.values()]), tuple(MEASURES if broken else slow))
+                )
     return tuple(sorted(found, key=lambda each: each.direction.round))
 
 
@@ -218,12 +223,13 @@ def _measured(
     return tuple((each.round, ms) for each in directions if (ms := measure(each)) is not None)
 
 
-def _slower(direction: Direction, usual: dict[str, Distribution | None]) -> Iterator[str]:
+def _slower(direction: Direction, usual: dict[str, Distribution | None]) -> Iterator[tuple[str, str]]:
+    """Name of the measure, and what is to be said about it."""
     resolution = RESOLUTIONS * max((probes.interval_ms for probes in direction.timeline.probes), default=0.0)
     for name, measure in MEASURES.items():
         ms, others = measure(direction), usual[name]
         if ms is not None and others and ms - others.median > max(DEVIATIONS * others.deviation, resolution):
-            yield f"{name} of {ms:.0f} ms, usually {others.median:.0f} ms"
+            yield name, f"{name} of {ms:.0f} ms, usually {others.median:.0f} ms"
 
 
 def _without_series(direction: Direction) -> Direction:

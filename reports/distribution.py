@@ -74,7 +74,7 @@ def _draw_panel(axes: Axes, what: str, lanes: Sequence[Lane]) -> None:
     axes.set_ylim(len(lanes) - 0.4, -0.6)
     axes.set_xlim(left=min(0.0, *(ms for lane in lanes for _, ms in lane.values), 0.0))
     axes.margins(x=0.05)
-    axes.set_xlabel(clean(f"{what}, ms"), color=INK)
+    axes.set_xlabel(clean(f"{what}, ms", 110), color=INK)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.tick_params(axis="x", color=INK, labelcolor=INK)
     axes.grid(visible=True, axis="x", color=FAINT, linewidth=0.8)
