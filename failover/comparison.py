@@ -28,6 +28,22 @@ def beside(direction: Direction) -> list[str]:
     return [_line(direction, probes, foretold) for probes, foretold in _pairs(direction)]
 
 
+def caption(direction: Direction) -> str:
+    """What a figure of this event shows, in a line: foretold and measured of the address that it draws."""
+    for probes, foretold in _pairs(direction):
+        measured = _measured(probes, recovers=direction.event.recovers)
+        most = "no end" if foretold.outage is None else f"at most {foretold.outage.high_ms:.0f} ms"
+        return f"{direction.name} {direction.done}: outage foretold: {most}, measured: {measured}"
+    return f"{direction.name} {direction.done}"
+
+
+def uneventful(direction: Direction) -> bool:
+    """Nothing was to change, and nothing was lost or announced: a figure of it would show an empty line."""
+    timeline, event = direction.timeline, direction.event
+    heard = (*timeline.announcements, *timeline.wrong, *timeline.foreign)
+    return event.old_active == event.new_active and not heard and not any(probes.lost for probes in timeline.probes)
+
+
 def more_than_foretold(direction: Direction) -> list[str]:
     """Outages longer than foretold, but not unexplained, with the likely reason."""
     return [

@@ -14,7 +14,7 @@ from reports.figure import Mark, TimelinePicture
 
 def picture(result: DrillResult, direction: Direction) -> TimelinePicture:
     """The timeline of one switch; times in ms from the switch's command."""
-    timeline, record = direction.timeline, direction.record
+    timeline = direction.timeline
     seen_by = direction.observer or ", ".join(result.observers)
     counted = f"#{direction.round} " if direction.round else ""
     first = timeline.probes[0]
@@ -23,10 +23,10 @@ def picture(result: DrillResult, direction: Direction) -> TimelinePicture:
     happened = [0.0, *(mark.ms for mark in (*announced, *macs[1:])), *(first.gap or ())]
     quiet = 50 + 0.15 * (max(happened) - min(happened))
     return TimelinePicture(
-        title=f"{result.guest} {result.bond}: {counted}{direction.event.name} by {record.way}, seen by {seen_by}",
+        title=f"{result.guest} {result.bond}: {counted}{direction.event.name} {direction.done}, seen by {seen_by}",
         probes=first.series,
         gap=first.gap,
-        marks=[Mark(0.0, "switch", f"{direction.event.name} by {record.way}"), *announced, *macs],
+        marks=[Mark(0.0, "switch", f"{direction.event.name} {direction.done}"), *announced, *macs],
         window=(min(happened) - quiet, max(happened) + quiet),
     )
 

@@ -16,7 +16,7 @@ from checks.outcome import CouldNotLook
 from checks.ways import reach, way_to
 from failover import drill as drilling
 from failover import kernel_log, preparing, verdict
-from failover.comparison import beside
+from failover.comparison import beside, caption, uneventful
 from failover.drill import evidence_of
 from failover.guest import DrilledGuest, Refused
 from failover.pictures import distributions, picture, protocol, statistics_told
@@ -210,8 +210,10 @@ def _with_evidence(folder: RunFolder, base: str, result: DrillResult, budgets: B
     evidence[:0] = [(f"capture of {name} (pcap)", f"{base}/{name}.pcap") for name in result.observers]
     figures = []
     for number, direction in enumerate(result.directions, 1):
+        if uneventful(direction):
+            continue  # its numbers stand in the notes
         drawn = draw(picture(result, direction))
-        figures.append((direction.name, folder.add(f"{base}/timeline-{number}.svg", drawn)))
+        figures.append((f"{result.fault}: {caption(direction)}", folder.add(f"{base}/timeline-{number}.svg", drawn)))
     return replace(result, evidence=tuple(evidence), figures=tuple(figures))
 
 

@@ -68,6 +68,11 @@ class Direction:
     """Which repetition of the drill this belongs to, from 1; 0 when it is not repeated."""
 
     @property
+    def done(self) -> str:
+        """By what, as a person says it."""
+        return "in the guest" if self.record.way == self.event.do.value else f"by {self.record.way}"
+
+    @property
     def followed(self) -> bool:
         """Whether the bond did what the event asks of it; if not, nothing changed that neighbours could learn."""
         return self.record.status == 0 and self.record.active_after == self.event.new_active

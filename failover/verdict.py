@@ -14,10 +14,9 @@ KEPT = "neighbours keep the old MAC until their own entry runs out or the guest 
 NOT_FOLLOWED = 'nothing failed over (see the row "The bond follows")'
 """What statements say whose own failure is just a consequence."""
 UNNOTICED = (
-    "the bond did not notice: the link that its monitor looks at stayed up, so nothing fails over and traffic stays "
-    "lost until the fault is mended. A monitor of links (miimon) sees no further than the VF's own link; what lies "
-    "beyond it needs VFs that follow their port (link-state auto), a switch that takes its ports down when its uplink "
-    "is gone, or ARP monitoring (arp_interval, arp_ip_target)"
+    "the bond did not notice: the link that its monitor looks at stayed up, so traffic stays lost until the fault is "
+    "mended. miimon sees no further than the VF's own link. What sees further: VFs that follow their port (link-state "
+    "auto) with a switch that takes ports down when its uplink is gone, or ARP monitoring (arp_interval, arp_ip_target)"
 )
 
 
@@ -254,7 +253,7 @@ def numbers(direction: Direction) -> list[str]:
     """The measured numbers of one switch, one line each, for the report."""
     timeline, record = direction.timeline, direction.record
     lines = [
-        f"{direction.name} by {record.way} ({record.took_ms:.1f} ms there); MAC {direction.scene.old_mac} → "
+        f"{direction.name} {direction.done} ({record.took_ms:.1f} ms there); MAC {direction.scene.old_mac} → "
         f"{direction.scene.new_mac}; timed by {timeline.switched.by}",
     ]
     if timeline.first_garp_ms is not None:

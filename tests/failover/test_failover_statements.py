@@ -9,6 +9,7 @@ from scapy.layers.inet6 import ICMPv6ND_NA
 from scapy.layers.l2 import ARP
 
 from checks.outcome import CouldNotLook, collected_advice
+from failover import comparison
 from failover import test_failover as statements
 from failover.bond_state import SlaveState
 from failover.events import planned
@@ -262,6 +263,24 @@ def test_failover_costs_what_was_foretold__broken_when_a_lost_backup_costs_anyth
     cost = drilled(direction(wire, Scene(WANTED, (GUEST4,), OLD, OLD), record, event=event))
     message = broken(statements.test_failover_costs_what_was_foretold, cost)
     assert "foretold was no outage (another slave carries the traffic" in message
+
+
+def test_an_event_that_changes_nothing_and_costs_nothing_needs_no_figure():
+    event = planned("slave-down", replace(BEFORE, primary="eth0"))[2]
+    quiet = Wire(silent(healthy()).packets)
+    same = Scene(WANTED, (GUEST4,), OLD, OLD)
+    assert comparison.uneventful(direction(quiet, same, event=event))
+    assert not comparison.uneventful(direction(silent(healthy(lost=range(100, 103))), same, event=event))
+    assert not comparison.uneventful(direction(quiet, event=planned("switch", BEFORE)[0]))
+
+
+def test_a_figure_says_what_was_foretold_and_measured():
+    (one,) = foretold(*range(100, 110)).directions
+    assert comparison.caption(one) == (
+        "eth0→eth1 by iproute2: outage foretold: at most 250 ms, measured: 110 ms (known to 10 ms)"
+    )
+    down = replace(one, record=replace(RECORD, way="switch"))
+    assert comparison.caption(down).startswith("eth0→eth1 in the guest: ")
 
 
 def test_failover_costs_what_was_foretold__could_not_measure_on_a_wire_that_loses_packets_itself():
