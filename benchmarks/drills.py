@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -99,6 +100,7 @@ def main() -> int:
     parser.add_argument("--give-back-after", type=int, default=10)
     words = parser.parse_args()
     budgets = Budgets(neighbour_s=1, outage_ms=1000)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background would ignore it
     with bench(words.lab) as place:
         result = place.drill(words.fault, budgets=budgets, give_back_after_s=words.give_back_after, rounds=words.repeat)
     print("\n".join(wrong(result, budgets)))

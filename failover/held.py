@@ -86,7 +86,7 @@ class Held:
 def signals_wait() -> Iterator[None]:
     """Signals that would end us wait until the end of this."""
     came: list[int] = []
-    kept = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
+    kept = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _heeded(ENDING)}
     try:
         yield
     finally:
@@ -103,9 +103,14 @@ def terminated_like_interrupted() -> Iterator[None]:
     def interrupt(number: int, _frame: object) -> None:
         raise KeyboardInterrupt(f"signal {number}")
 
-    kept = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    kept = {number: signal.signal(number, interrupt) for number in _heeded((signal.SIGTERM, signal.SIGHUP))}
     try:
         yield
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def _heeded(numbers: Sequence[signal.Signals]) -> list[signal.Signals]:
+    """Those that whoever started us has not told us to ignore (nohup, a shell's background)."""
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]

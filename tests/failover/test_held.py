@@ -115,3 +115,13 @@ def test_signals_that_wait_interrupt_once_at_the_end() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         reached.append("the end")
     assert reached == ["the end"]
+
+
+def test_what_whoever_started_us_ignores_stays_ignored() -> None:
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminated_like_interrupted(), signals_wait():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, kept)
