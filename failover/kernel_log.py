@@ -95,6 +95,11 @@ def noted(logs: Sequence[Logged]) -> list[str]:
     more = len(found) - MOST_NOTED
     if more > 0:
         found[MOST_NOTED:] = [f"and {more} more such lines of kernel logs (see what the drill found)"]
+    found += [
+        f"{log.machine}'s kernel said nothing of {', '.join(log.about)} meanwhile"
+        for log in logs
+        if not log.telling and not log.why_not
+    ]
     return found + [f"{log.machine}: {log.why_not}" for log in logs if log.why_not]
 
 

@@ -55,6 +55,10 @@ def test_a_journal_is_read_too() -> None:
     assert log("by=journalctl\n", JOURNAL).telling == ("[7.250001] guest kernel: bond0: (slave eth0): link status up",)
 
 
+def test_silence_tells_something_too() -> None:
+    assert noted([log(DMESG, DMESG)]) == ["guest-1's kernel said nothing of bond0, eth0 meanwhile"]
+
+
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [
