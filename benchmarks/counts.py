@@ -58,7 +58,7 @@ def _row(place: Bench, number: int, delay_ms: int, fault: FaultName) -> str:
         direction for direction in result.directions if direction.event.old_active != direction.event.new_active
     ]
     said = "; ".join(explained(result, number))
-    expected = failovers[0].expected if failovers else None
+    expected = failovers[0].event.expected if failovers else None
     print(
         ROW.format(
             number,
@@ -99,9 +99,9 @@ def counts(direction: Direction) -> list[int]:
 
 def gaps_foretold(failovers: list[Direction]) -> str:
     """The spans of the first gap and of the later ones."""
-    if not failovers or failovers[0].expected.first_gap is None:
+    if not failovers or failovers[0].event.expected.first_gap is None:
         return "-"
-    first, later = failovers[0].expected.first_gap, failovers[0].expected.later_gap
+    first, later = failovers[0].event.expected.first_gap, failovers[0].event.expected.later_gap
     told = f"{first.low_ms:.0f}-{first.high_ms:.0f}"
     return f"{told}, then {later.low_ms:.0f}" if later else told
 
