@@ -20,7 +20,7 @@ from lab.tree import tree_environment
 # The PFs sit behind a root port each, so that their names are those of bus 1 and bus 2 (systemd.net-naming-scheme(7)).
 MANAGEMENT_NIC = "enp0s3"
 _ROOT_PORTS = {"enp1s0": 4, "enp2s0": 5}
-_BUSY_S = 60
+_BUSY_S = 180  # libvirt takes 10 s to know the guest; the machine may be busy with much else
 _RESUME_S = 60  # it takes 8 s on two cores
 
 
@@ -175,9 +175,13 @@ class SriovHost:
         wait_for_ssh(self._state, self.name, deadline, self.ended)
 
     def _run(self, command: str) -> None:
-        answer = ssh(self._state, self.name, command, timeout_s=_BUSY_S)
+        name = command.split(maxsplit=1)[0]
+        try:
+            answer = ssh(self._state, self.name, command, timeout_s=_BUSY_S)
+        except subprocess.TimeoutExpired:
+            raise DidNotComeUp(f"`{name}` was not done on it after {_BUSY_S} s") from None
         if answer.returncode != 0:
-            raise DidNotComeUp(f"`{command.split(maxsplit=1)[0]}` failed on it: {answer.stderr.strip()}")
+            raise DidNotComeUp(f"`{name}` failed on it: {answer.stderr.strip()}")
 
     def ended(self) -> str | None:
         """Why QEMU is gone, or None."""
