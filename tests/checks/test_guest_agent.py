@@ -9,13 +9,14 @@ import os
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checks import agent_answers
-from checks.agent_answers import AgentSilent, AgentTrouble, NoLibvirt
+from checks.agent_answers import AgentSilent, AgentTrouble, Ended, NoLibvirt
 from checks.connection import RUN_SCRIPT
 from checks.gather import Order, gather
 from checks.guest_agent import GuestAgentConnection
@@ -32,7 +33,7 @@ STAND_IN = Path(__file__).with_name("virsh_stand_in.py")
 
 
 @pytest.fixture
-def state(tmp_path, monkeypatch) -> Path:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine whose virsh is the stand-in; the folder in which that keeps what it knows."""
     folder = tmp_path / "state"
     folder.mkdir()
@@ -51,7 +52,7 @@ def connection(state):
         yield opened
 
 
-def asked(state: Path) -> list[tuple[str, dict]]:
+def asked(state: Path) -> list[tuple[str, dict[str, Any]]]:
     return [tuple(json.loads(line)) for line in (state / "asked").read_text().splitlines()]
 
 
@@ -233,22 +234,29 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def ended(answer: bytes, limit: int) -> Ended:
+    """What the agent's answer says of a program that has ended."""
+    found = agent_answers.ended(answer, limit)
+    assert found is not None
+    return found
+
+
 class TestAnswers:
     def test_one_that_the_agent_truncated_is_not_whole(self):
         whole = {"out-data": b64(b"plain\nabc")}
-        assert not agent_answers.ended(told(**whole), 99).cut_off
+        assert not ended(told(**whole), 99).cut_off
         for key in ("out-truncated", "err-truncated"):
-            assert agent_answers.ended(told(**whole, **{key: True}), 99).cut_off
+            assert ended(told(**whole, **{key: True}), 99).cut_off
 
     def test_one_that_was_packed_and_broke_off_keeps_what_came(self):
         packed = gzip.compress(random.Random(1).randbytes(50_000))
-        done = agent_answers.ended(told(**{"out-data": b64(b"packed\n" + packed[:30_000])}), 99_999)
+        done = ended(told(**{"out-data": b64(b"packed\n" + packed[:30_000])}), 99_999)
         assert done.cut_off
         assert len(done.stdout) > 20_000
 
     def test_a_bomb_is_not_unpacked_beyond_the_limit(self):
         bomb = gzip.compress(bytes(50_000_000))
-        done = agent_answers.ended(told(**{"out-data": b64(b"packed\n" + bomb)}), 1000)
+        done = ended(told(**{"out-data": b64(b"packed\n" + bomb)}), 1000)
         assert len(done.stdout) == 1001
         assert done.cut_off
 

@@ -87,7 +87,7 @@ def ordered(hosts: int) -> list[Any]:
         ("host_name", "h0"), ("host_name", "h1"), ("guest_name", "g"), ("guest_name", "alone"),
     )  # fmt: skip
     by_machine(items, Selection(Inventory(hosts=known, guests=guests), tuple(known), tuple(guests)))
-    return [item.nodeid[1] for item in items]  # type: ignore[misc]
+    return [item.nodeid[1] for item in items]
 
 
 def test_of_many_machines_one_comes_after_another():

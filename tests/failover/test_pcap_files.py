@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ class Kept(io.BytesIO):
 def stream(packets: list[Packet], *, big: bool = False, nano: bool = False) -> bytes:
     file = Kept()
     writer = RawPcapWriter(file, linktype=1, endianness=">" if big else "<", nano=nano)
-    writer.write([bytes(packet) for packet in packets])
+    writer.write(cast("Any", [bytes(packet) for packet in packets]))
     writer.close()
     return file.written
 
@@ -38,7 +39,7 @@ def frame(number: int) -> Packet:
 
 
 def addresses(data: bytes) -> list[str]:
-    return [packet[ARP].psrc for packet in PcapReader(io.BytesIO(data))]
+    return [packet[ARP].psrc for packet in PcapReader(cast("Any", io.BytesIO(data)))]
 
 
 @pytest.mark.parametrize("big", [False, True])
