@@ -97,8 +97,8 @@ class DrilledGuest:
     def _act(
         self, event: Event, by: str, observer_address: str, tokens: Tokens, deadline_s: float, *, held: str
     ) -> SwitchRecord:
-        how = (by, observer_address, tokens.marker.decode(), event.new_active, str(round(deadline_s * 1000)))
-        words = (self.bond, held, self.bond, *how, *event.nics)
+        wanted = (event.new_active, event.wanted_bond_mac, str(round(deadline_s * 1000)))
+        words = (self.bond, held, self.bond, by, observer_address, tokens.marker.decode(), *wanted, *event.nics)
         said = parse_lines(self._run("act.sh", *words, run_by="bash", more_s=deadline_s))
         if "missing" in said:
             raise CouldNotMeasure(f"{self.name}: there is no {said['missing']} on the guest to switch with")

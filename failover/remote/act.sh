@@ -4,13 +4,14 @@
 # observer what only its announcements should.
 # Runs under bash where there is one: only bash sends a datagram without starting a program.
 # It changes nothing unless it finds the lock held by HELD; while it does, whoever undoes it waits.
-# usage: act.sh LOCK HELD BOND auto|ifenslave|iproute2|sysfs|down|up|wait|wait-up OBSERVER_ADDRESS TOKEN WANTED_ACTIVE WAIT_MS SLAVE...
+# usage: act.sh LOCK HELD BOND WAY OBSERVER_ADDRESS TOKEN WANTED_ACTIVE WANTED_MAC WAIT_MS SLAVE...
+# WAY: auto, ifenslave, iproute2, sysfs, down, up, wait, wait-up
 # wait, wait-up: somebody else has taken the link away, or given it back.
 # WANTED_ACTIVE is empty when no slave is to be active afterwards.
 set -u
 LC_ALL=C export LC_ALL
-lock=${VFPROOF_RUN:-/run/vfproof}/$1 held=$2 bond=$3 way=$4 observer=$5 token=$6 wanted=$7 wait_ms=$8
-shift 8
+lock=${VFPROOF_RUN:-/run/vfproof}/$1 held=$2 bond=$3 way=$4 observer=$5 token=$6 wanted=$7 wanted_mac=$8 wait_ms=$9
+shift 9
 net=${VFPROOF_NET:-/sys/class/net}
 active=$net/$bond/bonding/active_slave
 
@@ -62,6 +63,9 @@ followed() { # SLAVE...: the active slave is the wanted one, and a link that was
     now=
     IFS= read -r now <"$active" || true
     [ "$now" = "$wanted" ] || return 1
+    # The driver names the new slave a moment before it takes over its MAC (bond_change_active_slave).
+    IFS= read -r now <"$net/$bond/address" || return 1
+    [ "$now" = "$wanted_mac" ] || return 1
     case $way in up | wait-up) ;; *) return 0 ;; esac
     for nic; do
         IFS= read -r status <"$net/$nic/bonding_slave/mii_status" || return 1
