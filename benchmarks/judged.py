@@ -1,11 +1,12 @@
 """What judging and reporting a thousand bundles takes: prints wall time, memory, and how large the page is.
 
     ./vfproof lab up sriov
-    python -m benchmarks.judged -i INVENTORY [--machines 1000] [--keep DIR]
+    python -m benchmarks.judged -i INVENTORY [--from DIR] [--machines 1000] [--keep DIR]
 
-Gathers once from the inventory's first host and first guest, makes copies of both bundles (each with its own name and
-its own MACs; some broken, in ten ways) with an inventory of all of them, nine hosts to each guest, and runs
-`./vfproof check --bundles` on that. `--keep DIR` leaves copies, report and page there, to be looked at.
+Gathers once from the inventory's first guest and its host (or takes their bundles in DIR, as `./vfproof gather` wrote
+them), makes copies of both (each with its own name and its own MACs; some broken, in ten ways) with an inventory of all
+of them, nine hosts to each guest, and runs `./vfproof check --bundles` on that. `--keep DIR` leaves copies, report and
+page there, to be looked at.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import gzip
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -29,12 +31,14 @@ from ruamel.yaml import YAML
 
 from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
 from checks.gather import Order, gather
+from checks.offline.stored import read_one
+from checks.ways import way_to
 from inventory.loading import load
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_S, MOST_MIB, MOST_PAGE_MB = 60.0, 1024.0, 10.0
 GROUP = 20
-_MAC = re.compile(rb"(?<![0-9a-f:])(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])")
+_MAC = re.compile(rb"(?<![0-9a-f])(?<![0-9a-f]{2}:)(?:[0-9a-f]{2}:){5}[0-9a-f]{2}(?![0-9a-f:])")
 _EVERYBODYS = (b"00:00:00", b"ff:ff:ff", b"01:80:c2")
 Break = Callable[[bytes], bytes]
 
@@ -67,7 +71,7 @@ def copy_of(raw: bytes, names: dict[str, str], number: int) -> bytes:
 
     def other(match: re.Match[bytes]) -> bytes:
         mac = match[0]
-        return mac if mac.startswith(_EVERYBODYS) else mac[:9] + _turned(mac[9:14], number) + mac[14:]
+        return mac if mac.startswith(_EVERYBODYS) else mac[:3] + _turned(mac[3:8], number) + mac[8:]
 
     return _MAC.sub(other, raw)
 
@@ -77,16 +81,18 @@ def _turned(two: bytes, number: int) -> bytes:
     return b"%02x:%02x" % (value >> 8, value & 255)
 
 
-def make(inventory: Path, folder: Path, machines: int) -> tuple[int, Counter[str]]:
-    """Fill the folder; how many bundles there are, and how many were broken in which way."""
+def make(inventory: Path, folder: Path, machines: int, ready: Path | None) -> Counter[str]:
+    """Fill the folder; how many were broken in which way."""
     known = load(inventory)
     guest_name = next(iter(known.guests))
     host_name = known.guests[guest_name].host or next(iter(known.hosts))
     plain: dict[str, Any] = YAML(typ="safe").load(inventory.read_text())
-    bundles = {
-        "host": gzip.decompress(gather(Order(host_name, known.hosts[host_name], HOST_SOURCES)).packed()),
-        "guest": gzip.decompress(gather(Order(guest_name, known.guests[guest_name], GUEST_SOURCES)).packed()),
+    orders = {
+        "host": Order(host_name, known.hosts[host_name], HOST_SOURCES),
+        "guest": Order(guest_name, way_to(known, guest_name), GUEST_SOURCES),
     }
+    found = {role: read_one(ready, order) if ready else gather(order) for role, order in orders.items()}
+    bundles = {role: gzip.decompress(bundle.packed()) for role, bundle in found.items()}
     hosts = round(machines * 0.9)
     written: dict[str, Any] = {"version": plain.get("version", 1), "hosts": {}, "guests": {}}
     broken: Counter[str] = Counter()
@@ -108,7 +114,7 @@ def make(inventory: Path, folder: Path, machines: int) -> tuple[int, Counter[str
             _save(folder / f"{names[guest_name]}.vfb.gz", copy_of(bundles["guest"], names, number))
     with (folder / "inventory.yaml").open("w") as file:
         YAML(typ="safe", pure=True).dump(written, file)
-    return machines, broken
+    return broken
 
 
 def _save(path: Path, plain: bytes) -> None:
@@ -132,8 +138,8 @@ def memory_kib(root: int) -> int:
     return total
 
 
-def judge(folder: Path, run: Path, words: list[str]) -> tuple[float, float]:
-    """Seconds and MiB of `./vfproof check`."""
+def judge(folder: Path, run: Path, words: list[str]) -> tuple[float, float, float]:
+    """Seconds, MiB and processor seconds of `./vfproof check`."""
     command = [str(ROOT / "vfproof"), "check", "--bundles", str(folder), "-i", str(folder / "inventory.yaml")]
     begun, most = time.monotonic(), 0
     with (folder / "out").open("wb") as out:
@@ -142,7 +148,8 @@ def judge(folder: Path, run: Path, words: list[str]) -> tuple[float, float]:
             most = max(most, memory_kib(child.pid))
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(0.5)
-    return time.monotonic() - begun, most / 1024
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic() - begun, most / 1024, used.ru_utime + used.ru_stime
 
 
 @contextlib.contextmanager
@@ -159,6 +166,7 @@ def main() -> int:
     """Measure and print; 1 when a bound is passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-i", "--inventory", type=Path, required=True)
+    parser.add_argument("--from", dest="ready", type=Path, metavar="DIR", help="bundles to copy, in place of a gather")
     parser.add_argument("--machines", type=int, default=1000)
     parser.add_argument("--keep", help="a new folder for copies, results and page")
     parser.add_argument("words", nargs="*", help="more words for ./vfproof check, after --")
@@ -167,9 +175,9 @@ def main() -> int:
         copies, run = place / "bundles", place / "run"
         if not copies.exists():
             copies.mkdir()
-            _, broken = make(options.inventory, copies, options.machines)
+            broken = make(options.inventory, copies, options.machines, options.ready)
             print(f"{options.machines} bundles; broken: {', '.join(f'{n}x {way}' for way, n in broken.items())}")
-        seconds, mib = judge(copies, run, options.words)
+        seconds, mib, worked = judge(copies, run, options.words)
         found = json.loads((run / "results.json").read_text())
         counts = Counter(row["outcome"] for row in found["rows"])
         page = (run / "report.html").stat().st_size / 1e6
@@ -179,7 +187,7 @@ def main() -> int:
     table = (("seconds", seconds, MOST_S), ("MiB", mib, MOST_MIB), ("page in MB", page, MOST_PAGE_MB))
     for name, value, most in table:
         print(f"{name:<12}{value:>10.1f}{most:>10.0f}")
-    print(f"on {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    print(f"{worked:.1f} s of processor time, on {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     return int(any(value > most for _, value, most in table))
 
 

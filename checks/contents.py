@@ -69,7 +69,10 @@ def matches(path: str, pattern: str) -> bool:
     # Most paths end here: a gather has hundreds of them, and is asked for hundreds of globs.
     if not path.startswith(pattern[: wild.start()]) or path.count("/") != pattern.count("/"):
         return False
-    return all(map(fnmatchcase, path.split("/"), pattern.split("/")))
+    for part, wanted in zip(path.split("/"), pattern.split("/"), strict=True):
+        if wanted not in ("*", part) and not (_WILD.search(wanted) and fnmatchcase(part, wanted)):
+            return False
+    return True
 
 
 def found_by(paths: Mapping[str, Any], pattern: str) -> list[str]:

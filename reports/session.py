@@ -71,6 +71,11 @@ class Reporting:
         self._recorder.update_run(collected=len(session.items), remarks=remarks)
         self._leave_page()
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Under pytest-xdist the workers collect, each of them everything."""
+        self._recorder.update_run(collected=len(ids))
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file of checks that cannot be loaded is a row: nothing is known of what it would have judged."""
         if report.failed:
@@ -103,6 +108,9 @@ class Reporting:
         """Set the exit status, save the results, and when all reports are written close the folder to others."""
         recorder = self._recorder
         recorder.finish()
+        if recorder.run.collected > table.LIST_ALL_UP_TO:
+            # pytest would look through all reports for each failure that it shows; the readiness section has them.
+            self._config.option.tbstyle = "no"
         recorder.update_run(ended_by=printable(self._why_early(session), 500))
         session.exitstatus = self._exit_status(exitstatus)
         recorder.update_run(exit_status=int(session.exitstatus))

@@ -67,6 +67,8 @@ def apply(
             if interesting(rule):
                 steps.append(Step(rule, applies=False, skipped_by=jump))
             continue
+        if not interesting(rule) and _for_others(_parts_of(rule), event):
+            continue
         misses, applies = _match(rule, run, thorough=interesting(rule))
         applies = None if applies and doubt is not None else applies
         if interesting(rule):
@@ -97,6 +99,8 @@ class _Parts:
     of_parents: tuple[Token, ...]
     late: tuple[Token, ...]
     assigned: tuple[Token, ...]
+    actions: frozenset[str] | None
+    subsystems: frozenset[str] | None
 
 
 _MOST_KEPT = 50_000
@@ -126,7 +130,24 @@ def _sorted_out(rule: Rule) -> _Parts:
         of_parents=tuple(token for token in compared if token.key in _PARENT_KEYS),
         late=tuple(token for _, token in late),
         assigned=tuple(token for _, token in sorted(assigned, key=lambda pair: pair[0] or 0)),
+        actions=_only(compared, "ACTION"),
+        subsystems=_only(compared, "SUBSYSTEM"),
     )
+
+
+def _only(compared: Iterable[Token], key: str) -> frozenset[str] | None:
+    """The values that a rule wants of a key, where it says so in plain words; None where it takes some looking."""
+    for token in compared:
+        if token.key == key and token.operator == "==" and not token.any_case and not is_glob(token.value):
+            return frozenset(token.value.split("|"))
+    return None
+
+
+def _for_others(parts: _Parts, event: Event) -> bool:
+    """Whether the rule is plainly about other events: most are, and udevd looks no further, either."""
+    if parts.actions is not None and event.action not in parts.actions:
+        return True
+    return parts.subsystems is not None and event.device.subsystem not in parts.subsystems
 
 
 def _match(rule: Rule, run: Run, *, thorough: bool) -> tuple[tuple[Miss, ...], bool | None]:
