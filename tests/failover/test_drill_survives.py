@@ -99,7 +99,7 @@ def test_a_guest_whose_connection_is_cut_is_reached_again_and_given_back(lab: La
 @pytest.mark.usefixtures("no_signals")
 def test_an_observer_that_is_gone_ends_the_drill_and_all_is_given_back_at_once(lab: Lab, place: Bench) -> None:
     before = state(lab)
-    with under_way(place) as drill:
+    with under_way(place, rounds=5) as drill:  # so many that it is still under way when the word arrives
         wait_on_guest(lab, SWITCHED)
         lab.output("observer", "pkill tcpdump")
         result = drill.result(60)
