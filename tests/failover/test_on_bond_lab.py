@@ -32,7 +32,7 @@ from lab.session import Lab
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).parents[2]
 ACTIVE = "cat /sys/class/net/bond0/bonding/active_slave"
-QUICK = "observer: observer\n      give_back_after_s: 10\n      budgets: {neighbour_s: 1, outage_ms: 500}\n"
+QUICK = "observer: observer\n      give_back_after_s: 30\n      budgets: {neighbour_s: 1, outage_ms: 500}\n"
 BUDGETS = Budgets()
 
 
