@@ -150,3 +150,4 @@ def test_advice_that_counts_as_broken_can_be_waived(run) -> None:
 def test_workers_of_xdist_waive_too(run) -> None:
     result, results = run(waiver("test_broken"), "-k", "broken or holds", "-n", "1", "-p", "xdist")
     assert (result.ret, row(results, "test_broken")["outcome"]) == (0, "waived")
+    assert results["run"]["collected"] == len(results["rows"]) > 1
