@@ -148,28 +148,19 @@ def test_down_leaves_not_even_a_file(place):
     assert not session.down(NAME)
 
 
-WATCHER = """namespaces:
-  watch: {mac: "52:54:00:77:00:08", tap: watch-eth0, addresses: [10.77.0.8/24, "fd77::8/64"]}
-
-inventory:
-"""
-
-
-def test_two_labs_do_not_meet(bond_lab, tmp_path):
+def test_two_labs_do_not_meet(bond_lab):
     """Both have the same addresses and MACs; each answers to its own name only."""
-    own = tmp_path / "own.yaml"
-    own.write_text(topology.locate("bond").read_text().replace("inventory:\n", WATCHER))
     bond_lab.output("guest", "touch /run/first")
     ports = ("guest-eth0", "guest-eth1")
     for port in ports:
         bond_lab.fault("port-down", port)
     try:
-        with session.running(str(own), NAME) as other:
+        with session.running("bond", NAME) as other:
             assert other.ssh("guest", "test -e /run/first").returncode == 1
             assert other.ssh("observer", "ping -q -c 1 -W 2 10.77.0.21").returncode == 0
             # An observer in a namespace of the cell is entered from outside.
             for address in ("10.77.0.21", "fd77::21"):
-                ping = [*other.namespace_command("watch"), "ping", "-q", "-c", "1", "-W", "2", address]
+                ping = [*other.namespace_command("neighbour"), "ping", "-q", "-c", "1", "-W", "2", address]
                 assert subprocess.run(ping, check=False, stdout=subprocess.DEVNULL).returncode == 0
     finally:
         for port in ports:
