@@ -50,9 +50,9 @@ def _swap(old: str, new: str) -> Break:
 # What the report must tell of one host in twenty-five.
 BREAKS: dict[str, Break] = {
     "one VF fewer": _swap(r"(01:00\.0/sriov_numvfs):2", r"\1:1"),
-    "no IOMMU after the next boot": _swap(r"^(\s*\S*:?.*GRUB_CMDLINE_LINUX.*)intel_iommu=on", r"\1"),
-    "not booted with it": _swap(r"(/proc/cmdline:.*)intel_iommu=on ", r"\1"),
-    "a rule for another number": _swap(r'(ATTR\{sriov_numvfs\})="2"', r'\1="3"'),
+    "no IOMMU after the next boot": _swap(r"(/(?:grub\.cfg|default/grub):.*)intel_iommu=on", r"\1intel_iommu=off"),
+    "no IOMMU now": _swap(r"/sys/kernel/iommu_groups/", "/sys/kernel/no_iommu_groups/"),
+    "a rule for another number": _swap(r'(ATTR\{device/sriov_numvfs\})="2"', r'\1="3"'),
     "a VF's other driver": _swap(r"drivers/vfio-pci\b", "drivers/igbvf"),
     "another kernel than its group's": _swap(r"(osrelease:)6\.12\.\d+", r"\g<1>6.1.99"),
     "a domain that is no XML": _swap(r"</devices>", "</devcies>"),
