@@ -70,7 +70,10 @@ def no_signals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("signal.signal", lambda number, handler: signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "phase",
+    [phase if "change" in phase else pytest.param(phase, marks=pytest.mark.long) for phase in PHASES],
+)
 def test_a_controller_killed_at_a_telling_instant_leaves_nothing_behind(lab: Lab, phase: str) -> None:
     before = state(lab)
     with victim(lab, 1) as process:
@@ -108,6 +111,7 @@ def test_an_observer_that_is_gone_ends_the_drill_and_all_is_given_back_at_once(l
     assert left_behind(lab, before) == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("no_signals")
 def test_a_guest_that_rebooted_is_not_judged(lab: Lab, place: Bench) -> None:
     other = "mount --bind /tmp/boot_id /proc/sys/kernel/random/boot_id"
@@ -120,6 +124,7 @@ def test_a_guest_that_rebooted_is_not_judged(lab: Lab, place: Bench) -> None:
     assert result.before.boot_id != result.after.boot_id == "another"
 
 
+@pytest.mark.long
 def test_over_the_bond_itself_the_timer_is_proven_first(lab: Lab, place: Bench, tmp_path: Path) -> None:
     """The controller comes in over the drilled bond, by way of the observer."""
     config = tmp_path / "ssh_config"

@@ -100,7 +100,7 @@ def test_a_nic_that_takes_no_new_mac_while_it_runs_is_found_out(lab: Lab) -> Non
 @pytest.mark.parametrize(
     ("there", "back", "families", "probed"),
     [
-        (NO_FOUR, FOUR_AGAIN, {"NA"}, {"fd77::21"}),
+        pytest.param(NO_FOUR, FOUR_AGAIN, {"NA"}, {"fd77::21"}, marks=pytest.mark.long),
         pytest.param(NO_SIX, SIX_AGAIN, {"GARP"}, {"10.77.0.21"}, marks=pytest.mark.long),
     ],
     ids=["IPv6-only", "IPv4-only"],

@@ -62,6 +62,7 @@ def test_two_observers_of_one_drill_come_to_the_same_verdict(lab: Lab) -> None:
     assert "by a sender of our own" in by_us
 
 
+@pytest.mark.long
 def test_two_observers_agree_that_announcements_are_missing(lab: Lab) -> None:
     lab.fault("garp-na-drop")
     try:

@@ -207,6 +207,7 @@ def test_forecasts_of_all_cases_equal_what_udevd_does(pf_host: Lab):
     assert not wrong(outcomes), "\n".join(wrong(outcomes))
 
 
+@pytest.mark.long
 def test_forecasts_of_telling_cases_equal_what_debian_12s_udevd_does():
     outcomes = held_against_debian_12([case for case in CASES if case.telling])
     assert not wrong(outcomes), "\n".join(wrong(outcomes))
