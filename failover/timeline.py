@@ -103,7 +103,9 @@ class Timeline:
         """A time since the command, counted from when that had surely returned: its program may have started late."""
         if self.switched.done_ns is None:
             return 0.0
-        return max(0.0, ms - (self.switched.done_ns - self.switched.at_ns) / 1e6)
+        since_done = max(0.0, ms - (self.switched.done_ns - self.switched.at_ns) / 1e6)
+        # An observer that was not served stamps all at once what had waited: then what the old MAC still sent counts.
+        return min(since_done, self.at_most_after_ms(ms))
 
     def at_most_after_ms(self, ms: float) -> float:
         """A time since the command, counted from the last frame that surely came before the switch."""

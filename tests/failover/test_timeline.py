@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from scapy.layers.l2 import ARP
 
 from failover import verdict
 from failover.frames import Kind
@@ -182,3 +183,14 @@ def test_another_address_is_another_series():
 
 def test_an_address_says_what_announces_it():
     assert (Announced(-1, GUEST6).by, str(Announced(77, TAGGED4))) == ("NA", "10.77.77.21 (VLAN 77)")
+
+
+def test_frames_that_were_stamped_late_make_no_bound_that_contradicts_the_other() -> None:
+    """The command had returned after 4.5 ms, but the old MAC is heard until right before the GARP."""
+    wire = healthy(lost=range(100, 146)).drop(lambda ms, packet: SWITCH_MS < ms < SWITCH_MS + 450 and packet.src == NEW)
+    wire = wire.drop(lambda ms, packet: ms > SWITCH_MS and ARP in packet)
+    wire.put(SWITCH_MS + 449.9, reply(99, OLD)).put(SWITCH_MS + 450, garp())
+    timeline = direction(wire).timeline
+    assert timeline.first_garp_ms is not None and timeline.first_garp_ms > 449
+    assert timeline.first_garp_at_least_ms is not None and timeline.first_garp_at_most_ms is not None
+    assert timeline.first_garp_at_least_ms <= timeline.first_garp_at_most_ms < 1
