@@ -14,7 +14,8 @@ from lab.nested_guest import NestedGuest
 from lab.sriov_host import SriovHost
 from lab.state import State
 from lab.topology import Topology
-from lab.uml import UmlError, UmlMachine, module_tree
+from lab.uml import PROGRAM, UmlError, UmlMachine, module_tree
+from lab.uml_registers import fitted
 
 Say = Callable[[str], None]
 Prepared = dict[str, Path]
@@ -35,6 +36,7 @@ def prepare(topology: Topology, say: Say) -> Prepared:
     try:
         if "uml" in kinds:
             prepared["uml-modules"] = module_tree()
+            fitted([PROGRAM])  # tried out here once, where there is time for it
             prepared["guest"] = images.guest(say).folder
         if "sriov-host" in kinds:
             host, guest = images.sriov(say)

@@ -19,6 +19,7 @@ from lab.machine import DidNotComeUp, NotSupported
 from lab.ssh import wait_for_banner, wait_for_ssh
 from lab.state import State, cache_folder
 from lab.topology import Bond, Interface, Node, SshPath
+from lab.uml_registers import fitted
 
 PROGRAM = "linux.uml"
 INIT = Path(__file__).parent / "guest" / "bond-init"
@@ -83,7 +84,7 @@ class UmlMachine:
         self._console.start()
         try:
             self._process = subprocess.Popen(
-                command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+                fitted(command), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
             )
         except OSError as error:
             raise DidNotComeUp(f"cannot run {PROGRAM}: {error.strerror}") from error

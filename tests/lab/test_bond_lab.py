@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import socket
 import subprocess
@@ -76,6 +77,16 @@ def test_the_nodes_are_up_and_described(bond_lab):
     }
     assert status["faults"] == []
     assert set(load(bond_lab.inventory).guests) == {"guest"}
+
+
+def test_its_programs_compute_what_others_do(bond_lab: Lab):
+    """On some processors a User-mode machine loses half of each vector register with every page fault."""
+    numbers = "".join(f"{number}\n" for number in range(1, 300_001)).encode()
+    said = bond_lab.output(
+        "guest", "seq 1 300000 >/tmp/n; cat /tmp/n | sha256sum; wc -c </tmp/n; rm /tmp/n", timeout_s=60
+    )
+    digest, _, size = said.split()
+    assert (digest, int(size)) == (hashlib.sha256(numbers).hexdigest(), len(numbers))
 
 
 def test_the_guest_has_the_bond_it_should_have(bond_lab):
