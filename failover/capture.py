@@ -108,6 +108,11 @@ class Capture:
         if not self.wait_until(lambda: "listening on" in self._errors, deadline_s):
             raise CaptureFailed(f"no capture after {deadline_s:.0f} s: {self._complaint()}")
 
+    @property
+    def sees(self) -> bool:
+        """Whether a frame has come since it began, or since `forget`."""
+        return self._clock_ahead_ns is not None
+
     def observer_ns(self, monotonic_ns: int) -> int:
         """Our monotonic clock's time by the observer's clock, as well as the stream tells.
 

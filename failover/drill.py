@@ -169,7 +169,8 @@ class _Drill:
         """
         several = self.result.rounds > 1
         firsts = [0 if fresh and several else len(watch.capture.frames) for watch in self._watches]
-        self._watches[0].let_pass(max(0.0, watching.BASELINE_S - (time.monotonic() - begun)))
+        for watch in self._watches:
+            watch.baseline(begun + watching.BASELINE_S)
         asked_ns = time.monotonic_ns()
         record = self._done(event)
         self.result = replace(self.result, last_seen=_seen(event, record))

@@ -59,6 +59,14 @@ class Watch:
         until = time.monotonic() + seconds
         self.capture.wait_until(lambda: time.monotonic() >= until, seconds + 1)
 
+    def baseline(self, until: float) -> None:
+        """Let the wire alone until then, and until it has shown a frame: nothing is done unseen.
+
+        Raises `CaptureFailed` when none comes.
+        """
+        seconds = max(0.0, until - time.monotonic())
+        self.capture.wait_until(lambda: time.monotonic() >= until and self.capture.sees, seconds + START_DEADLINE_S)
+
     def forget(self) -> None:
         """A round is over: let go of its frames, and of the neighbours' history but for the latest entries."""
         self.capture.forget()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -108,16 +109,9 @@ class TestRun:
         assert "within 0.7 s" in sentence(caught.value)
 
     def test_one_connection_serves_many_threads(self, connection: Connection):
-        answers: list[bytes] = []
-        threads = [
-            threading.Thread(target=lambda n=n: answers.append(connection.run(b"echo %d\n" % n, 20, 99).stdout))
-            for n in range(6)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sorted(answers) == [b"%d\n" % n for n in range(6)]
+        with ThreadPoolExecutor(6) as pool:  # whose threads' errors are this test's own
+            answers = list(pool.map(lambda n: connection.run(b"echo %d\n" % n, 20, 99).stdout, range(6)))
+        assert answers == [b"%d\n" % n for n in range(6)]
 
 
 class TestStart:
