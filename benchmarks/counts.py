@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks.drills import BOND, Bench, bench, wrong
-from failover import verdict
+from failover import announcements
 from failover.result import Direction, DrillResult
 from inventory.model import Budgets, FaultName
 
@@ -89,7 +89,7 @@ def explained(result: DrillResult, number: int) -> Iterator[str]:
             yield complaint
     for direction in result.directions:
         for by in ("GARP", "NA"):
-            yield from (f"unusual: {text}" for text in verdict.strange_announcements(direction, by))
+            yield from (f"unusual: {text}" for text in announcements.strange(direction, by))
 
 
 def counts(direction: Direction) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from checks.outcome import CouldNotLook, advise
-from failover import comparison, verdict
+from failover import announcements, comparison, verdict
 from failover.afterwards import against_inventory
 from failover.result import Direction, DrillResult
 from inventory.model import Budgets, Guest
@@ -138,10 +138,12 @@ def _judge_announcements(guest_name: str, measured: DrillResult, by: str) -> Non
         family = {"GARP": "IPv4", "NA": "IPv6"}[by]
         pytest.skip(f"{measured.bond} has no {family} address on this observer's network")
     _skip_unless_followed(measured)
-    wrong = _all(measured, lambda direction: verdict.wrong_announcements(direction, by))
+    wrong = _all(measured, lambda direction: announcements.wrong(direction, by))
     assert not wrong, f"{guest_name}: {wrong}"
-    _advise_on(guest_name, measured, lambda direction: verdict.strange_announcements(direction, by))
-    for text in dict.fromkeys(text for each in measured.directions for text in verdict.silent_by_design(each, by)):
+    _advise_on(guest_name, measured, lambda direction: announcements.strange(direction, by))
+    for text in dict.fromkeys(
+        text for each in measured.directions for text in announcements.silent_by_design(each, by)
+    ):
         advise(f"{guest_name}: {text}")
 
 
@@ -153,11 +155,11 @@ def test_first_gratuitous_arp_is_in_time(guest_name: str, measured: DrillResult,
     """
     _skip_unless_followed(measured)
     wanted = [each for direction in measured.directions for each in direction.visible if each.by == "GARP"]
-    if not wanted or not any(verdict.announces(direction) for direction in measured.directions):
+    if not wanted or not any(announcements.announces(direction) for direction in measured.directions):
         pytest.skip(f"{measured.bond} is not expected to send any gratuitous ARP")
-    late = _all(measured, lambda direction: verdict.late_garp(direction, budgets))
+    late = _all(measured, lambda direction: announcements.late_garp(direction, budgets))
     assert not late, f"{guest_name}: {late}"
-    _advise_on(guest_name, measured, lambda direction: verdict.uncertain_garp(direction, budgets))
+    _advise_on(guest_name, measured, lambda direction: announcements.uncertain_garp(direction, budgets))
 
 
 def test_neighbour_learns_the_new_mac(guest_name: str, measured: DrillResult, budgets: Budgets) -> None:
@@ -180,7 +182,7 @@ def test_nobody_else_announces_the_guests_addresses(guest_name: str, measured: D
     Why: two machines with one address take each other's traffic, most of all right after a failover.
     Fix: find the MAC named below in the switch's table; it is a duplicate address or a proxy.
     """
-    others = _all(measured, verdict.foreign_announcements)
+    others = _all(measured, announcements.foreign)
     assert not others, f"{guest_name}: {others}"
 
 

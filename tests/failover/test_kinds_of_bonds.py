@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from failover import comparison, verdict
+from failover import announcements, comparison, verdict
 from failover.result import DrillResult
 from lab import session
 from lab.session import Lab
@@ -93,7 +93,7 @@ def test_a_nic_that_takes_no_new_mac_while_it_runs_is_found_out(lab: Lab) -> Non
     first, back = result.directions
     assert verdict.outages(first, BUDGETS)
     assert comparison.unexplained(first)
-    assert not verdict.wrong_announcements(first, "GARP")
+    assert not announcements.wrong(first, "GARP")
     assert not verdict.outages(back, BUDGETS)
 
 
@@ -136,7 +136,9 @@ def test_a_bridge_over_the_bond_announces_nothing_and_that_is_said(lab: Lab) -> 
         assert {each.address for each in on_bridge} >= {"10.77.0.21", "fd77::21"}
         assert "10.77.0.21" in direction.scene.probed
         assert not any(direction.timeline.of(each) for each in on_bridge)
-        assert "nothing announces 10.77.0.21 after a failover" in " ".join(verdict.silent_by_design(direction, "GARP"))
-        assert not verdict.wrong_announcements(direction, "GARP")
+        assert "nothing announces 10.77.0.21 after a failover" in " ".join(
+            announcements.silent_by_design(direction, "GARP")
+        )
+        assert not announcements.wrong(direction, "GARP")
         tagged = [each for each in direction.visible if each.vlan == 77 and each.by == "GARP"]
         assert all(direction.timeline.of(each) for each in tagged)

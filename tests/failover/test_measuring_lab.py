@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks import accuracy
 from checks.transport import connect
+from failover import announcements
 from failover import drill as drilling
-from failover import verdict
 from failover.guest import DrilledGuest
 from failover.observer import look
 from failover.places import Place
@@ -71,7 +71,7 @@ def test_two_observers_agree_that_announcements_are_missing(lab: Lab) -> None:
         lab.mend("garp-na-drop")
     assert result.not_measured is None
     broken = {
-        direction.name: any("no gratuitous ARP" in each for each in verdict.wrong_announcements(direction, "GARP"))
+        direction.name: any("no gratuitous ARP" in each for each in announcements.wrong(direction, "GARP"))
         for direction in result.directions
     }
     assert len(broken) == 4

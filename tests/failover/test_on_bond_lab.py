@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from checks.transport import connect
+from failover import announcements, verdict
 from failover import drill as drilling
-from failover import verdict
 from failover.guest import DrilledGuest
 from failover.observer import look
 from failover.places import Place
@@ -80,9 +80,9 @@ def complaints(result: DrillResult) -> list[str]:
     found = []
     for direction in result.directions:
         found += verdict.not_carried_out(direction) + verdict.outages(direction, BUDGETS)
-        found += verdict.wrong_announcements(direction, "GARP") + verdict.wrong_announcements(direction, "NA")
-        found += verdict.late_garp(direction, BUDGETS) + verdict.stuck_neighbours(direction, BUDGETS)
-        found += verdict.foreign_announcements(direction) + verdict.dirty_baselines(direction)
+        found += announcements.wrong(direction, "GARP") + announcements.wrong(direction, "NA")
+        found += announcements.late_garp(direction, BUDGETS) + verdict.stuck_neighbours(direction, BUDGETS)
+        found += announcements.foreign(direction) + verdict.dirty_baselines(direction)
     return found
 
 
