@@ -7,17 +7,12 @@ set fp regs failed, errno = 14". Where its question for that state is refused, i
 (PTRACE_GETFPREGS), which ends at the lower 128 bits of vector registers: the rest is lost with every page fault. So
 programs in such a machine are told by their environment to use no wider ones: those that would are the C library,
 coreutils (which heed the C library's word) and OpenSSL.
-
-`python -m lab.uml_registers PROGRAM WORD…` runs a program whose question is refused, by a seccomp filter.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import hashlib
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -39,47 +34,6 @@ NARROW = (
 _AS_IT_IS = "as it is\n"
 _WORKS = b"Attempted to kill init! exitcode=0x00000000"
 
-# linux/audit.h, asm/unistd_64.h, linux/ptrace.h, linux/elf.h
-_AUDIT_ARCH_X86_64, _SYS_PTRACE, _PTRACE_GETREGSET, _NT_X86_XSTATE = 0xC000003E, 101, 0x4204, 0x202
-# linux/bpf_common.h, linux/seccomp.h; struct seccomp_data is nr, arch, instruction pointer, six arguments
-_LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
-_NUMBER, _ARCHITECTURE, _REQUEST, _REGSET = 0, 4, 16, 32
-_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
-
-
-class _Program(ctypes.Structure):
-    """`struct sock_fprog` of linux/filter.h."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
-
-
-def refusal() -> bytes:
-    """The filter: `ptrace(PTRACE_GETREGSET, …, NT_X86_XSTATE, …)` fails with EINVAL, everything else is let through."""
-    conditions = (
-        (_ARCHITECTURE, _AUDIT_ARCH_X86_64),
-        (_NUMBER, _SYS_PTRACE),
-        (_REQUEST, _PTRACE_GETREGSET),
-        (_REGSET, _NT_X86_XSTATE),
-    )
-    code = []
-    for number, (offset, value) in enumerate(conditions, 1):
-        left = 2 * (len(conditions) - number) + 1  # instructions until the last one, which lets through
-        code += [(_LOAD, 0, 0, offset), (_JUMP_IF_EQUAL, 0, left, value)]
-    code += [(_RETURN, 0, 0, _ERRNO | errno.EINVAL), (_RETURN, 0, 0, _ALLOW)]
-    return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
-
-
-def refuse() -> None:
-    """Put the filter on this process and all that it becomes and starts. Raises OSError."""
-    code = refusal()
-    kept = ctypes.create_string_buffer(code, len(code))
-    program = _Program(len(code) // 8, ctypes.addressof(kept))
-    libc = ctypes.CDLL(None, use_errno=True)
-    for words in ((_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program))):
-        if libc.prctl(*words) != 0:
-            raise OSError(ctypes.get_errno(), "prctl")
-
 
 def fitted(command: Sequence[str]) -> list[str]:
     """The command line of a User-mode kernel as this processor needs it; tried out when that was never asked here."""
@@ -87,13 +41,15 @@ def fitted(command: Sequence[str]) -> list[str]:
     known = cache_folder() / f"uml-registers-{_processor_and(program)}"
     if not known.exists():
         known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known.write_text(_AS_IT_IS if works([program]) else "without extended state\n")
+        told = known.with_name(f".{known.name}-{os.getpid()}")
+        told.write_text(_AS_IT_IS if works([program]) else "without extended state\n")
+        told.replace(known)
     return list(command) if known.read_text() == _AS_IT_IS else without_extended_state(command)
 
 
 def without_extended_state(command: Sequence[str]) -> list[str]:
     """The same with its question refused. A word the kernel does not know becomes its first process's environment."""
-    refusing = [sys.executable, "-P", "-m", "lab.uml_registers"]
+    refusing = [sys.executable, "-P", str(Path(__file__).with_name("without_xstate.py"))]
     return [*refusing, command[0], *NARROW, *command[1:]]
 
 
@@ -113,8 +69,3 @@ def works(command: Sequence[str]) -> bool:
             [*line, f"uml_dir={folder}"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRIAL_S, check=False
         )
     return _WORKS in said.stdout
-
-
-if __name__ == "__main__":
-    refuse()
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - no shell is wanted
