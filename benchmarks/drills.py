@@ -82,9 +82,9 @@ def _place(stack: ExitStack, lab: Lab, node: str) -> Place:
 
 
 def wrong(result: DrillResult, budgets: Budgets) -> list[str]:
-    """Everything that the statements would call broken, and why there is no verdict where there is none."""
+    """Everything that the statements would call broken; where there is no verdict, why, and what is left behind."""
     found = [text for text in (result.refused, result.not_measured, result.unfinished) if text]
-    for direction in result.directions:
+    for direction in () if result.not_measured else result.directions:
         found += [f"{direction.name}: {complaint}" for complaint in verdict.complaints(direction, budgets)]
     if result.before and result.after:
         found += [f"left behind: {each}" for each in result.before.differences(result.after)]
