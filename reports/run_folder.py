@@ -115,3 +115,9 @@ MACHINE_FACTS = pytest.StashKey[dict[str, dict[str, str]]]()
 """Machine's name → label → text, for the top of the report (kernel, OS, NIC, …)."""
 REMARKS = pytest.StashKey[list[str]]()
 """What is odd about the run itself, for a person to read. Filled before the collection ends."""
+SECTIONS = pytest.StashKey[list[tuple[str, str]]]()
+"""More of the page, each a plain title and HTML that its maker has escaped, such as a comparison with another run.
+
+The page shows each under a heading (h2) of its own, and so an HTML section begins with h3 at most. A maker that needs
+this run's results.json adds its section in `pytest_sessionfinish`: that file is whole then, the page not yet written.
+"""

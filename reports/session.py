@@ -18,7 +18,7 @@ from inventory.loading import InventoryError, load
 from reports import readiness, rows, table, top
 from reports.readiness import FINDINGS
 from reports.recorder import Recorder
-from reports.run_folder import MACHINE_FACTS, REMARKS
+from reports.run_folder import MACHINE_FACTS, REMARKS, SECTIONS
 from reports.text import printable
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -193,7 +193,7 @@ class Reporting:
         """The top of the page; the worst rows first; counts of rows, where pytest-html counts reports."""
         results = self._recorder.results()
         self._page.title = top.title(results)
-        summary.append(top.top(results))
+        summary.append(top.top(results, self._config.stash.get(SECTIONS, [])))
         postfix.append(f"<script>{(ASSETS / 'report.js').read_text(encoding='utf-8')}</script>")
         listed = self._recorder.rows
         places = {name: number for number, name in enumerate(dict.fromkeys(row.machine for row in listed.values()))}

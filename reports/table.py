@@ -82,7 +82,7 @@ def figure_links(figures: Sequence[Link]) -> str:
 
 def figure_anchor(link: Link) -> str:
     """The id of a figure in the page."""
-    return "figure-" + _plain(link.path)
+    return "figure-" + plain(link.path)
 
 
 def address(path: str) -> str:
@@ -92,7 +92,7 @@ def address(path: str) -> str:
 
 def anchor(node_id: str) -> str:
     """A node id as the id of its row in the page: stable, so a link to it stays good."""
-    return "row-" + _plain(node_id)
+    return "row-" + plain(node_id)
 
 
 def slug(words: str) -> str:
@@ -106,5 +106,6 @@ def is_listed(row: Row, total: int) -> bool:
     return total <= LIST_ALL_UP_TO or says_more or row.outcome not in ("holds", "does not apply")
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name as a part of an id in the page."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")

@@ -9,15 +9,15 @@ from datetime import datetime
 from reports.readiness import FINDINGS, READINESS, Finding, Machine, counted, in_words, plural
 from reports.results import Results
 from reports.rows import OUTCOMES, Link, Row
-from reports.table import LIST_ALL_UP_TO, address, anchor, figure_anchor, is_listed, slug, story
+from reports.table import LIST_ALL_UP_TO, address, anchor, figure_anchor, is_listed, plain, slug, story
 from reports.text import shown
 
 MESSAGE_LIMIT = 600
 SYMBOLS = {"broken": "✕", "could not look": "?", "waived": "≈", "advice": "!", "holds": "✓", "does not apply": "–"}
 
 
-def top(results: Results) -> str:
-    """Everything above the table of rows."""
+def top(results: Results, sections: Sequence[tuple[str, str]] = ()) -> str:
+    """Everything above the table of rows. `sections`: see `reports.run_folder.SECTIONS`."""
     by_need = sorted(results.machines, key=lambda machine: READINESS.index(machine.readiness))
     return "".join(
         [
@@ -29,6 +29,7 @@ def top(results: Results) -> str:
             *(_machine(machine) for machine in by_need),
             _matrix(results),
             _figures(results.rows),
+            *(_section(heading, html) for heading, html in sections),
             "<h2>Statements</h2>",
             _left_out(results.rows),
             "</div>",
@@ -165,6 +166,13 @@ def _figure(link: Link, machine: str) -> str:
     source, caption = address(link.path), f"{shown(machine)}: {shown(link.label)}"
     image = f'<a href="{source}"><img src="{source}" alt="{caption}"></a>'
     return f'<figure id="{figure_anchor(link)}">{image}<figcaption>{caption}</figcaption></figure>'
+
+
+def _section(heading: str, html: str) -> str:
+    """What another room has to say; its HTML is taken as it is."""
+    return (
+        f'<section id="section-{plain(heading).lower()}" class="vf-section"><h2>{shown(heading)}</h2>{html}</section>'
+    )
 
 
 def _matrix(results: Results) -> str:

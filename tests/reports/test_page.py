@@ -100,3 +100,32 @@ def test_many(kvm_1, number):
     assert len(results.rows) == 602
     assert len(rows_of_page(pytester)) == 2
     assert "602 statements were judged" in page_of(pytester)
+
+
+SECTION = """
+import pytest
+from reports.run_folder import RUN_FOLDER, SECTIONS
+
+@pytest.fixture(autouse=True, scope="session")
+def plugin(request):
+    request.config.pluginmanager.register(Compared(request.config))
+
+class Compared:
+    def __init__(self, config):
+        self.config = config
+
+    def pytest_sessionfinish(self):
+        rows = (self.config.stash[RUN_FOLDER].path / "results.json").read_text().count("nothing to see")
+        sections = self.config.stash.setdefault(SECTIONS, [])
+        sections.append(("Before & after", f"<p>seen in results.json: {rows}</p>"))
+
+def test_x(tell):
+    tell("note", "nothing to see")
+"""
+
+
+def test_a_section_of_another_room_knows_the_results_and_is_on_the_page(run, pytester):
+    run(SECTION)
+    page = page_of(pytester)
+    assert '<section id="section-before-after" class="vf-section"><h2>Before &amp; after</h2>' in page
+    assert "<p>seen in results.json: 1</p>" in page
