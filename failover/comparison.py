@@ -25,12 +25,12 @@ SLOW = 1.5
 
 def beside(direction: Direction) -> list[str]:
     """A line for each probed address: foretold, measured."""
-    return [_line(direction, probes, foretold) for probes, foretold in _pairs(direction)]
+    return [_line(direction, probes, foretold) for probes, foretold in pairs(direction)]
 
 
 def caption(direction: Direction) -> str:
     """What a figure of this event shows, in a line: foretold and measured of the address that it draws."""
-    for probes, foretold in _pairs(direction):
+    for probes, foretold in pairs(direction):
         measured = _measured(probes, recovers=direction.event.recovers)
         most = "no end" if foretold.outage is None else f"at most {foretold.outage.high_ms:.0f} ms"
         return f"{direction.name} {direction.done}: outage foretold: {most}, measured: {measured}"
@@ -64,14 +64,15 @@ def unexplained(direction: Direction) -> list[str]:
 
 def is_foretold(direction: Direction) -> bool:
     """Whether any address of this event has an outage that is foretold, and can be held against it."""
-    return direction.followed and any(_bounded(foretold) for _, foretold in _pairs(direction))
+    return direction.followed and any(_bounded(foretold) for _, foretold in pairs(direction))
 
 
 def _bounded(foretold: Foretold) -> bool:
     return foretold.outage is not None
 
 
-def _pairs(direction: Direction) -> Iterator[tuple[Probes, Foretold]]:
+def pairs(direction: Direction) -> Iterator[tuple[Probes, Foretold]]:
+    """Every probed address of which something is foretold, with that."""
     over_bridge = {each.address: each.over_bridge for each in direction.scene.announced}
     for probes in direction.timeline.probes:
         address = Announced(-1, probes.address, over_bridge=over_bridge.get(probes.address, False))
@@ -83,7 +84,7 @@ def _judged(direction: Direction) -> Iterator[tuple[Probes, Foretold, float]]:
     """Every outage that may be held against a forecast, and by how many ms it surely is beyond it."""
     if not direction.followed or direction.event.cuts_off or direction.event.recovers:
         return
-    for probes, foretold in _pairs(direction):
+    for probes, foretold in pairs(direction):
         if foretold.outage is not None and not probes.baseline_lost:
             yield probes, foretold, _surely_ms(direction, probes, foretold) - foretold.outage.high_ms
 

@@ -18,11 +18,12 @@ from failover import drill as drilling
 from failover import kernel_log, preparing, verdict
 from failover.comparison import beside, caption, uneventful
 from failover.drill import evidence_of
+from failover.drill_data import as_data
 from failover.guest import DrilledGuest, Refused
 from failover.pictures import distributions, picture, protocol, statistics_told
 from failover.places import CouldNotMeasure, DoesNotApply, Place
 from failover.result import DrillResult
-from failover.statistics import as_json, outliers
+from failover.statistics import outliers
 from inventory.model import Budgets, Drill, FaultName, Guest, Inventory
 from reports.distribution import draw as draw_distribution
 from reports.figure import draw
@@ -207,6 +208,8 @@ def _with_evidence(folder: RunFolder, base: str, result: DrillResult, budgets: B
     evidence = [("what the drill found", folder.add(f"{base}/drill.txt", protocol(result).encode()))]
     if result.rounds > 1:
         return _evidence_of_rounds(folder, base, result, budgets, evidence)
+    told = json.dumps(as_data(result, budgets), indent=1).encode()
+    evidence.append(("its numbers (JSON)", folder.add(f"{base}/drill.json", told)))
     evidence[:0] = [(f"capture of {name} (pcap)", f"{base}/{name}.pcap") for name in result.observers]
     figures = []
     for number, direction in enumerate(result.directions, 1):
@@ -231,7 +234,7 @@ def _evidence_of_rounds(
                 folder.remove(file)
             elif (folder.path / file).exists():
                 evidence.append((f"#{number}: capture of {name} (pcap)", file))
-    told = json.dumps(as_json(result, budgets, kept), indent=1).encode()
+    told = json.dumps(as_data(result, budgets, kept), indent=1).encode()
     evidence.insert(0, ("every round's numbers (JSON)", folder.add(f"{base}/rounds.json", told)))
     figures = []
     if distribution := distributions(result, odd):

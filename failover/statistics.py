@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from statistics import median
-from typing import Any
 
 from failover import verdict
-from failover.result import Direction, DrillResult
+from failover.result import Direction
 from inventory.model import Budgets
 
 MOST_IN_FULL = 10
@@ -136,78 +135,6 @@ def thinned(directions: Sequence[Direction], budgets: Budgets) -> tuple[Directio
             slowest = sorted(alike, key=lambda each: -(measure(each) or 0.0))
             kept |= {id(each) for each in slowest[:MOST_IN_FULL]}
     return tuple(each if id(each) in kept else _without_series(each) for each in directions)
-
-
-def as_json(result: DrillResult, budgets: Budgets, kept: Iterable[int]) -> dict[str, Any]:
-    """Everything that many rounds showed, for programs. `kept`: rounds whose captures are kept."""
-    standing_out: dict[int, list[str]] = {}
-    for each in outliers(result.directions, budgets):
-        standing_out.setdefault(each.direction.round, []).append(f"{each.direction.event.name}: {each.why}")
-    kept_rounds = set(kept)
-    return {
-        "guest": result.guest,
-        "bond": result.bond,
-        "fault": result.fault,
-        "observers": list(result.observers),
-        "rounds_wanted": result.rounds,
-        "rounds_done": result.rounds_done,
-        "not_measured": result.not_measured,
-        "events": [
-            {
-                "event": each.event,
-                "observer": each.observer or None,
-                "outage_ms": _numbers(each.outage_ms),
-                "first_garp_ms": _numbers(each.first_garp_ms),
-            }
-            for each in statistics(result.directions)
-        ],
-        "rounds": [
-            {
-                "round": number,
-                "capture_kept": number in kept_rounds,
-                "outlier": standing_out.get(number, []),
-                "events": [_event(each) for each in result.directions if each.round == number],
-            }
-            for number in sorted({each.round for each in result.directions})
-        ],
-    }
-
-
-def _event(direction: Direction) -> dict[str, Any]:
-    timeline = direction.timeline
-    return {
-        "event": direction.event.name,
-        "observer": direction.observer or None,
-        "way": direction.record.way,
-        "took_ms": direction.record.took_ms,
-        "timed_by": timeline.switched.by,
-        "outage_ms": outage_ms(direction),
-        "first_garp_at_least_ms": timeline.first_garp_at_least_ms,
-        "first_garp_at_most_ms": timeline.first_garp_at_most_ms,
-        "announcements": {str(each): len(timeline.of(each)) for each in direction.visible},
-        "probes": [
-            {
-                "address": probes.address,
-                "interval_ms": probes.interval_ms,
-                "sent": probes.sent,
-                "lost": probes.lost,
-                "duplicated": probes.duplicated,
-                "reordered": probes.reordered,
-                "gap_ms": probes.gap_ms,
-                "resolution_ms": probes.resolution_ms,
-                "silence_ms": probes.silence_ms,
-                "lost_before": probes.baseline_lost,
-            }
-            for probes in timeline.probes
-        ],
-        "neighbours_moved_after_ms": {move.address: move.moved_after_ms for move in direction.neighbours},
-    }
-
-
-def _numbers(found: Distribution | None) -> dict[str, float] | None:
-    if found is None:
-        return None
-    return {"n": found.n, "min": found.low, "median": found.median, "p95": found.p95, "max": found.high}
 
 
 def _by_kind(directions: Iterable[Direction]) -> dict[tuple[str, str], list[Direction]]:

@@ -172,6 +172,7 @@ def test_a_switch_that_drops_announcements_breaks_the_drill_for_that_reason(
     assert "neighbours keep the old MAC" in said
     assert {file.name for file in (tmp_path / "run/drills/guest/switch").iterdir()} == {
         "observer.pcap",
+        "drill.json",
         "drill.txt",
         "timeline-1.svg",
         "timeline-2.svg",

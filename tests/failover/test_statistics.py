@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from failover.pictures import distributions, statistics_told
 from failover.result import Direction, DrillResult
-from failover.statistics import MOST_IN_FULL, as_json, distribution, outliers, statistics, thinned
+from failover.statistics import MOST_IN_FULL, distribution, outliers, statistics, thinned
 from inventory.model import Budgets
 from reports.distribution import draw
 from tests.failover import wire
@@ -93,16 +92,6 @@ def test_only_what_may_be_drawn_keeps_its_probes() -> None:
     assert len(in_full) <= 1 + 2 * MOST_IN_FULL
     assert statistics(kept) == statistics(all_rounds)
     assert [each.round for each in kept] == list(range(1, 61))
-
-
-def test_for_programs_every_round_is_there() -> None:
-    told = as_json(result(rounds(6, {4: tuple(range(101, 121))})), BUDGETS, kept=[1, 4])
-    assert told == json.loads(json.dumps(told))
-    assert [each["round"] for each in told["rounds"]] == [1, 2, 3, 4, 5, 6]
-    assert [each["capture_kept"] for each in told["rounds"]] == [True, False, False, True, False, False]
-    assert told["rounds"][3]["outlier"] == ["eth0→eth1: outage of 210 ms, usually 0 ms"]
-    assert told["events"][0]["outage_ms"] == {"n": 6, "min": 0.0, "median": 0.0, "p95": 210.0, "max": 210.0}
-    assert told["rounds"][0]["events"][0]["announcements"]["10.77.0.21"] == 3
 
 
 def test_the_figure_has_a_lane_per_event_and_names_what_stands_out() -> None:
