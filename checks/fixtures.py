@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pytest
 
 from checks.bundle import Bundle
+from checks.compare import kept
 from checks.facts import bonds as bonds_facts
 from checks.facts import boot_parameters as boot_parameters_facts
 from checks.facts import host_validation, libvirt, managed_nics, nics, pci, udev
@@ -38,6 +40,7 @@ from inventory.model import Guest, Host, Inventory
 from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
 
 _MACHINES = pytest.StashKey[Machines]()
+_KEPT = pytest.StashKey[set[Who]]()
 _ALL_HOSTS = pytest.StashKey[AllHosts]()
 
 
@@ -83,7 +86,17 @@ def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bun
     request.config.stash.setdefault(MACHINE_FACTS, {})[who[1]] = _summary(machines.fact(who, system_facts.parse))
     if RUN_FOLDER in request.config.stash:
         request.node.user_properties.append(("evidence", f"bundle of {who[1]}\t{machines.bundle_file(who)}"))
+        _keep_features(request.config.stash, machines, who, bundle)
     return bundle
+
+
+def _keep_features(stash: pytest.Stash, machines: Machines, who: Who, bundle: Bundle) -> None:
+    """Write down what the machine is, for comparisons with other runs; the facts are parsed for its rows anyway."""
+    done = stash.setdefault(_KEPT, set())
+    if who not in done:
+        done.add(who)
+        found = kept.made(partial(machines.fact, who), bundle.packed())
+        stash[RUN_FOLDER].add(kept.file_of(machines.bundle_file(who)), found.model_dump_json().encode())
 
 
 def _summary(found: System) -> dict[str, str]:

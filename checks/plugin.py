@@ -16,7 +16,7 @@ from checks.sentences import instead_of_traceback, put_into, sentence_of
 from checks.site.machines import chosen_by_module
 from inventory.loading import InventoryError, Selection, load, select
 
-pytest_plugins = ["checks.fixtures", "checks.waivers", "checks.site.fixtures"]
+pytest_plugins = ["checks.fixtures", "checks.waivers", "checks.site.fixtures", "checks.compare.plugin"]
 _UNANSWERED = pytest.StashKey[str]()
 # Stands in for a machine where the selection has none of that role; such items are dropped after collection.
 _NOBODY = "(no machine)"

@@ -63,6 +63,8 @@ inventory. Without names, all of them. The report goes to reports/runs/<time>/re
   -i FILE              the inventory (default: inventory.yaml here)
   --bundles DIR        judge the bundles and sosreports in this folder; no machine is contacted
   --run-folder DIR     where report, results and evidence go
+  --baseline RUN       compare with an earlier run, by its folder: told, on the page, and as comparison.json; what got
+                       worse is exit status 1, and a baseline that cannot be compared with is 6 in place of 0
   --advice-is-broken   what holds but deserves attention counts as broken
 
   ./vfproof check                              everything
@@ -171,8 +173,9 @@ The embedded lab by hand. `lab up` outlives its terminal; `lab down` leaves noth
     "compare": """\
 ./vfproof compare BEFORE AFTER [--json FILE] [--html FILE]
 
-Two run folders, of before and after an upgrade say: which statements came out otherwise, which facts changed and what
-most likely changed them. Exit status 1 when a statement that held is broken now, or could no longer be looked at.
+Two run folders, of before and after an upgrade say: which statements came out otherwise, which facts changed, what most
+likely changed them and which of that breaks something, and whether drills got slower (ten repeats or more on both
+sides). Neither a machine nor the network is needed.
 
   --json FILE          the same for programs; - for standard output and nothing else
   --html FILE          the same as a page
@@ -180,6 +183,11 @@ most likely changed them. Exit status 1 when a statement that held is broken now
   ./vfproof check --run-folder before
   ./vfproof check --run-folder after
   ./vfproof compare before after --html upgrade.html
+
+Exit status:
+  0  nothing got worse
+  1  a statement that held is broken or could not be looked at, a fact breaks something, or a drill got slower
+  4  wrong usage, or a folder that is no whole run
 """,
     "test": """\
 ./vfproof test [test file ...] [pytest option ...]

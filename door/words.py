@@ -14,9 +14,9 @@ _WITH_VALUE = """
     --junit-xml --junitprefix --junit-prefix --doctest-report --doctest-glob --lfnf --last-failed-no-failures
     --log-level --log-format --log-date-format --log-cli-level --log-cli-format --log-cli-date-format --log-file
     --log-file-mode --log-file-level --log-file-format --log-file-date-format --log-auto-indent --log-disable
-    --html --css --metadata-from-json --metadata-from-json-file --run-folder --only --bundles --switch-by --fault
-    --repeat --hypothesis-profile --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest --timeout
-    --timeout-method --session-timeout --maxprocesses --max-worker-restart --maxschedchunk --tx --px --rsyncdir
+    --html --css --metadata-from-json --metadata-from-json-file --run-folder --only --bundles --baseline --switch-by
+    --fault --repeat --hypothesis-profile --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest
+    --timeout --timeout-method --session-timeout --maxprocesses --max-worker-restart --maxschedchunk --tx --px --rsyncdir
     --rsyncignore --testrunuid
 """
 WITH_VALUE = frozenset(_WITH_VALUE.split())

@@ -24,7 +24,18 @@ from reports.text import printable
 
 SYNC_EVERY_S = 1.0
 REFRESH_EVERY_S = 0.5
-PACKAGES = ("pytest", "pytest-html", "pytest-testinfra", "paramiko", "scapy", "pydantic", "matplotlib")
+PACKAGES = (
+    "pytest",
+    "pytest-html",
+    "pytest-testinfra",
+    "paramiko",
+    "cryptography",
+    "scapy",
+    "pydantic",
+    "ruamel.yaml",
+    "defusedxml",
+    "matplotlib",
+)
 
 
 @dataclass
@@ -104,7 +115,7 @@ class Recorder:
 
 def started_run(command_line: Sequence[str], project_version: str, labels: Mapping[str, str]) -> Run:
     """A run that starts now, on this machine, by this user."""
-    versions = {"vfproof": project_version, "python": platform.python_version()}
+    versions = {"vfproof": project_version, "python": platform.python_version(), "kernel": platform.release()}
     for package in PACKAGES:
         try:
             versions[package] = version(package)

@@ -15,6 +15,9 @@ from pydantic import Field
 from reports.readiness import Machine
 from reports.rows import Row, Shape
 
+FORMAT: Literal[1] = 1
+"""Of results.json and of the run folder around it: raised when an older reader would misunderstand either."""
+
 
 class Run(Shape):
     """Who ran what, when, and with which versions."""
@@ -37,7 +40,7 @@ class Run(Shape):
 class Results(Shape):
     """A whole results.json."""
 
-    format: Literal[1] = 1
+    format: Literal[1] = FORMAT
     state: Literal["running", "finished", "interrupted"] = Field(
         description="`running` after the run's process is gone means that it was killed; results.jsonl has its rows"
     )

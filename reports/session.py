@@ -116,6 +116,9 @@ class Reporting:
         recorder.update_run(exit_status=int(session.exitstatus))
         recorder.save()
         yield
+        if int(session.exitstatus) != recorder.run.exit_status:  # a comparison with another run has a say, too
+            recorder.update_run(exit_status=int(session.exitstatus))
+            recorder.save()
         if self._copy_junit_to is not None:
             self._copy_junit_to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(recorder.folder.path / "junit.xml", self._copy_junit_to)

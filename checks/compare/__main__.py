@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from checks.compare.page import page
-from checks.compare.runs import NotARun, compare
+from checks.compare.runs import compare
+from checks.compare.stored_run import NotARun
 from checks.compare.told import lines
 
 WORSE, USAGE = 1, 4

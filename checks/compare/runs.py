@@ -1,26 +1,28 @@
-"""Two run folders, read and laid side by side."""
+"""Two runs laid side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from checks.bundle import Bundle
-from checks.compare.changes import Change, Shift, changes, shifts
-from checks.compare.features import Features, features
+from checks.compare import inventories
+from checks.compare.causes import EFFECTS
+from checks.compare.changes import Change
+from checks.compare.inventories import Wish
+from checks.compare.machines_of_both import MachinesOfBoth
+from checks.compare.meant import as_meant
+from checks.compare.outcomes import Ground, Shift, shifts
+from checks.compare.stored_run import NotARun, StoredRun
+from checks.compare.timings import Timing, timings
 from checks.outcome import CouldNotLook
-from reports.results import Results
-from reports.rows import Shape
+from reports.rows import Row, Shape
 
-BUNDLE_END = ".vfb.gz"
-
-
-class NotARun(Exception):  # noqa: N818 - what it is
-    """The folder is no run folder, or one that cannot be read. The text is one sentence."""
+SOME = 3
+_Told = TypeVar("_Told", Change, Wish)
 
 
 class Side(Shape):
@@ -37,62 +39,116 @@ class Comparison(Shape):
     format: Literal[1] = 1
     before: Side
     after: Side
-    worse: bool = Field(description="whether any statement came out worse: then the exit status is 1")
+    worse: bool = Field(
+        description="whether a statement came out worse, a fact breaks something, or a drill got slower: then the exit "
+        "status is 1"
+    )
     shifts: tuple[Shift, ...] = Field(description="statements that came out otherwise, the worst first")
-    changes: tuple[Change, ...] = Field(description="facts that are not what they were")
-    only_before: tuple[str, ...] = Field((), description="machines of which only the earlier run has a bundle")
-    only_after: tuple[str, ...] = Field((), description="machines of which only the later run has a bundle")
+    changes: tuple[Change, ...] = Field(description="facts that are not what they were, what breaks something first")
+    wishes: tuple[Wish, ...] = Field((), description="what the two inventories want otherwise")
+    timings: tuple[Timing, ...] = Field((), description="of drills that both runs have")
+    only_before: tuple[str, ...] = Field((), description="machines that only the earlier run looked at")
+    only_after: tuple[str, ...] = Field((), description="machines that only the later run looked at")
+    remarks: tuple[str, ...] = Field((), description="what could not be compared, and why")
 
 
 def compare(before: Path, after: Path) -> Comparison:
     """Lay two run folders side by side. Raises `NotARun`."""
-    old, new = _results(before), _results(after)
-    bundles = _bundles(before), _bundles(after)
-    both = [name for name in bundles[0] if name in bundles[1]]
-    shifted = shifts(old.rows, new.rows)
+    if before.resolve() == after.resolve():
+        raise NotARun(f"{before} and {after} are the same folder; name the runs before and after a change")
+    return side_by_side(StoredRun.at(before), StoredRun.at(after))
+
+
+def side_by_side(old: StoredRun, new: StoredRun) -> Comparison:
+    """What two runs differ in. Raises `NotARun` when they have no machine in common."""
+    both = old.machines & new.machines
+    if not both:
+        raise NotARun(
+            f"the two runs have no machine in common: {old.folder} is about {_some(old.machines)}, {new.folder} about "
+            f"{_some(new.machines)}"
+        )
+    rows_before, rows_after, remarks = _rows(old, new, both)
+    wishes = tuple(_wishes(old, new, remarks))
+    facts = MachinesOfBoth.of(old, new)
+    found = tuple(facts.changes())
+    ground = Ground(
+        changes=_by_machine(found),
+        wishes=_by_machine(wishes),
+        moved=facts.moved,
+        host_of=old.host_of | new.host_of,
+        new_vfproof=old.results.run.versions.get("vfproof") != new.results.run.versions.get("vfproof"),
+    )
+    shifted = shifts(rows_before, rows_after, ground)
+    found = tuple(sorted(as_meant(found, shifted, ground.wishes), key=lambda one: EFFECTS.index(one.effect)))
+    timed = tuple(_timings(old, new, remarks))
     return Comparison(
-        before=_side(before, old),
-        after=_side(after, new),
-        worse=any(one.verdict == "worse" for one in shifted),
+        before=_side(old),
+        after=_side(new),
+        worse=any(one.verdict == "worse" for one in shifted)
+        or any(one.effect == "breaks" for one in found)
+        or any(one.said == "slower" for one in timed),
         shifts=shifted,
-        changes=tuple(change for name in both for change in _changed(name, bundles[0][name], bundles[1][name])),
-        only_before=tuple(name for name in bundles[0] if name not in bundles[1]),
-        only_after=tuple(name for name in bundles[1] if name not in bundles[0]),
+        changes=found,
+        wishes=wishes,
+        timings=timed,
+        only_before=tuple(sorted(old.machines - both)),
+        only_after=tuple(sorted(new.machines - both)),
+        remarks=tuple(remarks),
     )
 
 
-def _changed(name: str, before: Path, after: Path) -> Iterator[Change]:
-    yield from changes(name, _features(name, before), _features(name, after))
+def _wishes(old: StoredRun, new: StoredRun, remarks: list[str]) -> Iterator[Wish]:
+    before, after = old.wishes(), new.wishes()
+    for found in (before, after):
+        if isinstance(found, CouldNotLook):
+            remarks.append(f"what the inventories want otherwise is not known: {found}")
+    if not isinstance(before, CouldNotLook) and not isinstance(after, CouldNotLook):
+        yield from inventories.differences(before, after)
 
 
-def _features(name: str, path: Path) -> dict[str, Features | CouldNotLook]:
-    try:
-        return features(Bundle.load(path, name))
-    except CouldNotLook as problem:
-        return {"the bundle": problem}
+def _timings(old: StoredRun, new: StoredRun, remarks: list[str]) -> Iterator[Timing]:
+    before, after = old.measured(), new.measured()
+    for found in (before, after):
+        if isinstance(found, CouldNotLook):
+            remarks.append(f"timings of drills were not compared: {found}")
+    if not isinstance(before, CouldNotLook) and not isinstance(after, CouldNotLook):
+        yield from timings(before, after)
 
 
-def _results(folder: Path) -> Results:
-    file = folder / "results.json"
-    try:
-        return Results.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        raise NotARun(
-            f"{folder}: no results.json in it; name the folder of a run, as `./vfproof check` made it"
-        ) from None
-    except OSError as error:
-        raise NotARun(f"{file}: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise NotARun(f"{file}: not a results.json that this vfproof reads: {place}: {first['msg']}") from None
+def _rows(old: StoredRun, new: StoredRun, both: frozenset[str]) -> tuple[Sequence[Row], Sequence[Row], list[str]]:
+    """The rows of the machines of both that can be laid side by side, and remarks on those that cannot."""
+    rows = [[row for row in run.results.rows if not row.machine or row.machine in both] for run in (old, new)]
+    remarks = []
+    for side, run in enumerate((old, new)):
+        if left_out := run.results.run.deselected:
+            judged, other = {row.id for row in rows[side]}, rows[1 - side]
+            rows[1 - side] = [row for row in other if row.id in judged]
+            remarks.append(
+                f"{run.folder} left out {left_out} statements on its command line; what the other run says of "
+                f"{len(other) - len(rows[1 - side])} of them is not compared"
+            )
+    files = {_file(row) for row in rows[1]}
+    for file in dict.fromkeys(_file(row) for row in rows[0] if _file(row) not in files):
+        remarks.append(f"{new.folder} judged nothing of {file}, so what {old.folder} says of that is not compared")
+    return [row for row in rows[0] if _file(row) in files], rows[1], remarks
 
 
-def _bundles(folder: Path) -> dict[str, Path]:
-    """Bundles by the name of their file, which is the machine's (and its role where a host and a guest share one)."""
-    found = sorted((folder / "bundles").glob(f"*{BUNDLE_END}"))
-    return {path.name.removesuffix(BUNDLE_END): path for path in found}
+def _file(row: Row) -> str:
+    return row.id.partition("::")[0]
 
 
-def _side(folder: Path, results: Results) -> Side:
-    return Side(folder=str(folder), started=results.run.started, versions=results.run.versions)
+def _by_machine(found: Iterable[_Told]) -> dict[str, list[_Told]]:
+    by_machine: dict[str, list[_Told]] = {}
+    for one in found:
+        by_machine.setdefault(one.machine, []).append(one)
+    return by_machine
+
+
+def _side(run: StoredRun) -> Side:
+    return Side(folder=str(run.folder), started=run.results.run.started, versions=run.results.run.versions)
+
+
+def _some(names: Iterable[str]) -> str:
+    found = sorted(names)
+    more = f" and {len(found) - SOME} more" if len(found) > SOME else ""
+    return (", ".join(found[:SOME]) or "no machine") + more
