@@ -16,8 +16,8 @@ _WITH_VALUE = """
     --log-file-mode --log-file-level --log-file-format --log-file-date-format --log-auto-indent --log-disable
     --html --css --metadata-from-json --metadata-from-json-file --run-folder --only --bundles --baseline --switch-by
     --fault --repeat --hypothesis-profile --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest
-    --timeout --timeout-method --session-timeout --maxprocesses --max-worker-restart --maxschedchunk --tx --px --rsyncdir
-    --rsyncignore --testrunuid
+    --timeout --timeout-method --session-timeout --maxprocesses --max-worker-restart --maxschedchunk --tx --px
+    --rsyncdir --rsyncignore --testrunuid
 """
 WITH_VALUE = frozenset(_WITH_VALUE.split())
 WITH_TWO_VALUES = frozenset({"--metadata"})

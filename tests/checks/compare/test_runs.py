@@ -40,7 +40,8 @@ def test_a_run_of_format_1_is_read_with_all_that_it_holds(tmp_path: Path) -> Non
     """It stays so: an old run is the only one there is of a host as it was."""
     assert json.loads((FORMAT_1 / "results.json").read_text())["format"] == 1
     old = StoredRun.at(FORMAT_1)
-    assert (old.machines, old.host_of) == ({HOST, GUEST}, {GUEST: HOST})
+    assert old.machines == frozenset({HOST, GUEST})
+    assert old.host_of == {GUEST: HOST}
     features = old.features(HOST)
     assert not isinstance(features, CouldNotLook)
     assert not [part for part in features.sections.values() if isinstance(part, str)]
