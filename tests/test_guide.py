@@ -37,7 +37,7 @@ def is_printed(wanted: list[str], printed: str) -> bool:
 
 def until_done(output: IO[str]) -> tuple[str, int]:
     """What one command printed, and its exit status."""
-    lines = []
+    lines: list[str] = []
     for line in iter(output.readline, ""):
         if line.startswith(DONE):
             return "".join(lines)[:-1], int(line.split()[-1])  # without the line feed before the mark

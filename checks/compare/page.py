@@ -11,18 +11,22 @@ from checks.compare.told import EFFECTS, VERDICTS, conclusion, some, timing
 from reports.text import shown
 
 _LIMIT = 2000
+_CAUSE, _MACHINES = ("cause", "likely cause"), ("machines", "machines")
+_HEADS = (_CAUSE, ("outcome", "outcome"), ("", "statement"), _MACHINES)
 STYLE = """
 .vf-compare { --line: #8884; --worse: #c62828; --attention: #9a5b00; --better: #2e7d32; }
 @media (prefers-color-scheme: dark) {
   .vf-compare { --worse: #ef8078; --attention: #e0a050; --better: #81c784; }
 }
-.vf-compare table { border-collapse: collapse; width: 100%; margin: .3rem 0 1rem; }
+.vf-compare table { border-collapse: collapse; table-layout: fixed; width: 100%; margin: .3rem 0 1rem; }
 .vf-compare th, .vf-compare td {
   border: 0; border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top;
   overflow-wrap: anywhere;
 }
-.vf-compare td:first-child { width: 10rem; }
-.vf-compare small { opacity: .8; display: block; white-space: pre-wrap; }
+.vf-compare th.cause { width: 13rem; }
+.vf-compare th.outcome { width: 8rem; }
+.vf-compare th.machines { width: 10rem; }
+.vf-compare small { font-weight: 400; opacity: .8; display: block; white-space: pre-wrap; }
 .vf-compare .cause { font-weight: 600; }
 .vf-compare .worse, .vf-compare .breaks, .vf-compare .slower { color: var(--worse); font-weight: 600; }
 .vf-compare .attention, .vf-compare .look { color: var(--attention); }
@@ -69,7 +73,9 @@ def page(found: Comparison) -> str:
 def _shifts(found: Comparison) -> Iterable[str]:
     for verdict, heading in VERDICTS.items():
         rows = [_shift(one) for one in found.shifts if one.verdict == verdict]
-        yield from _table(f"Statements: {heading.lower()}", ("likely cause", "outcome", "statement", "machines"), rows)
+        yield from _table(
+            f"Statements: {heading.lower()}", _HEADS, rows
+        )
 
 
 def _shift(one: Shift) -> str:
@@ -85,12 +91,12 @@ def _facts(found: Comparison) -> Iterable[str]:
     told = entries(found.changes)
     for effect, heading in EFFECTS.items():
         rows = [_entry(one) for one in told if one.effect == effect]
-        yield from _table(heading, ("likely cause", "what", "machines"), rows)
+        yield from _table(heading, (_CAUSE, ("", "what"), _MACHINES), rows)
     rows = [
         f'<tr><td class="cause">inventory</td><td>{shown(str(wish), _LIMIT)}</td><td>{shown(wish.machine)}</td></tr>'
         for wish in found.wishes
     ]
-    yield from _table("The inventory wants otherwise", ("", "what", "machine"), rows)
+    yield from _table("The inventory wants otherwise", (_CAUSE, ("", "what"), _MACHINES), rows)
 
 
 def _entry(one: Entry) -> str:
@@ -109,7 +115,7 @@ def _timings(found: Comparison) -> Iterable[str]:
         rows.append(
             f'<tr><td class="{one.said.partition(" ")[0]}">{one.said}</td><td>{shown(what)}</td><td>{said}</td></tr>'
         )
-    yield from _table("Timings of drills", ("", "what", "before → after"), rows)
+    yield from _table("Timings of drills", (("cause", ""), ("", "what"), ("", "before → after")), rows)
 
 
 def _only(found: Comparison) -> Iterable[str]:
@@ -122,7 +128,7 @@ def _machines(names: Sequence[str]) -> str:
     return f'<span title="{shown(", ".join(names), _LIMIT)}">{shown(some(names))}</span>'
 
 
-def _table(heading: str, heads: Sequence[str], rows: Sequence[str]) -> Iterable[str]:
+def _table(heading: str, heads: Sequence[tuple[str, str]], rows: Sequence[str]) -> Iterable[str]:
     if rows:
-        head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+        head = "".join(f'<th scope="col" class="{kind}">{text}</th>' for kind, text in heads)
         yield f"<h3>{heading}</h3><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
