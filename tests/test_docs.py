@@ -25,14 +25,20 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 _LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 _FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _COMMAND = re.compile(r"(?:^|&& |; |\$\()(?:[A-Z_]+=\S* )*(?:\./)?vfproof (.*)")
 _COMPLAINTS = (AssertionError, SystemExit, Unusable, UsageError)  # each reader has its own
 _PLACEHOLDER = re.compile(r"[…|\[\]]|\.\.\.")
 
 
+def _text(page: Path) -> str:
+    """What a reader sees of it."""
+    return _COMMENT.sub("", page.read_text(encoding="utf-8"))
+
+
 def _prose(page: Path) -> str:
-    return _FENCED.sub("", page.read_text(encoding="utf-8"))
+    return _FENCED.sub("", _text(page))
 
 
 def _anchors(page: Path) -> set[str]:
@@ -62,7 +68,7 @@ def test_the_anchors_are_those_of_headings() -> None:
 
 def _commands(page: Path) -> Iterator[str]:
     """Every command line of ours on a page: lines of its blocks, and spans that begin with one."""
-    text = page.read_text(encoding="utf-8")
+    text = _text(page)
     lines = [line.strip().removeprefix("$ ") for block in _FENCED.findall(text) for line in block.splitlines()]
     spans = [span for span in _SPAN.findall(_FENCED.sub("", text)) if span.startswith("./vfproof ")]
     for line in [*lines, *spans]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Literal
 
 from checks.compare import forecasts
@@ -134,7 +135,8 @@ def _longer(before: str | None, after: str | None) -> bool:
 
 
 def _ms(text: str) -> float:
-    return float("inf") if text == forecasts.NO_END else float(text.partition(" ")[0])
+    number = re.fullmatch(r"(\d+) ms", text)
+    return float(number[1]) if number else inf  # no end, or nobody knows when
 
 
 def _more_company(before: str | None, after: str | None) -> bool:

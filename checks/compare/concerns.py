@@ -54,6 +54,11 @@ _AREAS: Mapping[str, Concern] = {
     "bond_failover": _BONDS,
     "host_bonds": _BONDS,
     "kernel_log": _concern("versions", "pfs", ("kernel", "driver", "firmware")),
+    "reboot": _concern(
+        f"next boot, PFs and VFs, IOMMU, kernel parameters, domains, bonds, {IDENTITY}",
+        "pfs iommu interrupt_remapping kernel_parameters dma_domain bonds nics drill",
+        ("kernel", "driver", "firmware", "systemd", "libvirt"),
+    ),
     "failover": _concern(f"bonds, failovers, {IDENTITY}", "drill bonds nics", ("driver", "kernel")),
 }
 """By the name of the file of statements, without `test_`."""

@@ -73,9 +73,7 @@ def page(found: Comparison) -> str:
 def _shifts(found: Comparison) -> Iterable[str]:
     for verdict, heading in VERDICTS.items():
         rows = [_shift(one) for one in found.shifts if one.verdict == verdict]
-        yield from _table(
-            f"Statements: {heading.lower()}", _HEADS, rows
-        )
+        yield from _table(f"Statements: {heading.lower()}", _HEADS, rows)
 
 
 def _shift(one: Shift) -> str:

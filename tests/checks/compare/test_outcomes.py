@@ -122,4 +122,4 @@ def test_a_waiver_that_ran_out_is_named() -> None:
 
 def test_of_every_area_of_statements_it_is_known_what_it_looks_at() -> None:
     files = {area.path.rpartition("test_")[2].removesuffix(".py") for area in areas_of_statements()}
-    assert files == areas()
+    assert files <= areas()
