@@ -155,6 +155,20 @@ def test_timings_are_compared_where_both_have_enough(tmp_path: Path, capsys: pyt
     assert "outage: too few repeats to compare (10 before, 9 after)" in capsys.readouterr().out
 
 
+def test_rounds_from_before_they_had_a_format_are_read(tmp_path: Path) -> None:
+    old = run(tmp_path / "a", row("x", "holds"), drills={"guest": [event(1.0)] * 10})
+    file = old / "drills/guest/switch/rounds.json"
+    told = json.loads(file.read_text())
+    del told["format"]
+    file.write_text(json.dumps(told))
+    measured = StoredRun.at(old).measured()
+    assert not isinstance(measured, CouldNotLook)
+    assert {(series.measure, len(values.ms), values.resolution_ms) for series, values in measured.items()} == {
+        ("outage", 10, 5.0),
+        ("first GARP", 10, 5.0),
+    }
+
+
 def test_a_drill_that_measured_nothing_is_not_compared(tmp_path: Path) -> None:
     old = run(tmp_path / "a", row("x", "holds"), drills={"guest": [event(1.0)] * 10})
     file = old / "drills/guest/switch/rounds.json"
