@@ -36,6 +36,7 @@ from checks.hosts_together import AllHosts, look_at_all
 from checks.machines import BUNDLES, SELECTION, Machines, Who, parameters
 from checks.outcome import CouldNotLook
 from checks.shared_groups import Owners, owners
+from checks.told_machine import told_of_guest, told_of_host
 from inventory.model import Guest, Host, Inventory
 from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
 
@@ -83,7 +84,9 @@ def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Machines:
 
 def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bundle:
     bundle = machines.bundle(who)
-    request.config.stash.setdefault(MACHINE_FACTS, {})[who[1]] = _summary(machines.fact(who, system_facts.parse))
+    told = request.config.stash.setdefault(MACHINE_FACTS, {})
+    if who[1] not in told:
+        told[who[1]] = (told_of_host if who[0] == "host" else told_of_guest)(lambda parse: machines.fact(who, parse))
     if RUN_FOLDER in request.config.stash:
         request.node.user_properties.append(("evidence", f"bundle of {who[1]}\t{machines.bundle_file(who)}"))
         _keep_features(request.config.stash, machines, who, bundle)
@@ -97,21 +100,6 @@ def _keep_features(stash: pytest.Stash, machines: Machines, who: Who, bundle: Bu
         done.add(who)
         found = kept.made(partial(machines.fact, who), bundle.packed())
         stash[RUN_FOLDER].add(kept.file_of(machines.bundle_file(who)), found.model_dump_json().encode())
-
-
-def _summary(found: System) -> dict[str, str]:
-    """What the top of the report shows of a machine."""
-    told = {
-        "OS": found.os,
-        "kernel": found.kernel,
-        "systemd": found.systemd,
-        "libvirt": found.libvirt,
-        "QEMU": found.qemu,
-        "CPU": found.cpu,
-        "product": found.product,
-        "BIOS": found.bios,
-    }
-    return {label: text for label, text in told.items() if text}
 
 
 @pytest.fixture
