@@ -23,7 +23,7 @@ from failover.guest import DrilledGuest, Refused
 from failover.pictures import distributions, picture, protocol, statistics_told
 from failover.places import CouldNotMeasure, DoesNotApply, Place
 from failover.result import DrillResult
-from failover.statistics import outliers
+from failover.statistics import outliers, worst_ms
 from inventory.model import Budgets, Drill, FaultName, Guest, Inventory
 from reports.distribution import draw as draw_distribution
 from reports.figure import draw
@@ -127,8 +127,8 @@ def measured(request: pytest.FixtureRequest, drill: DrillResult) -> DrillResult:
 
 
 @pytest.fixture
-def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None:
-    """Put every measured number beside this row."""
+def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult, fault: FaultName) -> None:
+    """Put every measured number beside this row, and the worst where dashboards find them."""
     lines = [] if measured.rounds == 1 else statistics_told(measured)
     lines += [line for direction in measured.directions if direction.round <= 1 for line in verdict.numbers(direction)]
     lines += [*measured.how, f"undo timers: {measured.armed}"]
@@ -139,6 +139,9 @@ def numbers_noted(request: pytest.FixtureRequest, measured: DrillResult) -> None
             "the controller reaches the guest over the drilled bond itself: only that timer would have saved it"
         )
     request.node.user_properties += [("note", line) for line in lines]
+    request.node.user_properties += [
+        ("measured", f"drill_{name}_seconds\t{fault}\t{worst / 1000:.6f}") for name, worst in worst_ms(measured).items()
+    ]
 
 
 @pytest.fixture

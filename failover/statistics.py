@@ -81,6 +81,13 @@ def first_garp_ms(direction: Direction) -> float | None:
 MEASURES: dict[str, Callable[[Direction], float | None]] = {"outage": outage_ms, "first GARP": first_garp_ms}
 
 
+def worst_ms(result: DrillResult) -> dict[str, float]:
+    """The slowest of each kind that was measured: over all events, rounds and observers."""
+    found = {name: [measure(each) for each in result.directions] for name, measure in MEASURES.items()}
+    worst = {name: max((ms for ms in values if ms is not None), default=None) for name, values in found.items()}
+    return {name.lower().replace(" ", "_"): ms for name, ms in worst.items() if ms is not None}
+
+
 def distribution(values: Sequence[float]) -> Distribution | None:
     """What these numbers have in common; None without any."""
     if not values:

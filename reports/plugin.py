@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reports import rows
+from reports import metrics, rows
 from reports.recorder import Recorder, project_version, started_run
 from reports.run_folder import RUN_FOLDER, RunFolder, RunFolderProblem
 from reports.session import ASSETS, Reporting
@@ -30,12 +30,17 @@ LETTERS = {"holds": ".", "advice": "a", "waived": "w", "broken": "F", "could not
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--run-folder`."""
+    """`--run-folder` and `--prometheus`."""
     group = parser.getgroup("vfproof")
     group.addoption(
         "--run-folder",
         metavar="DIR",
         help="where report, results and evidence go: a new or empty folder (default: reports/runs/<time>/)",
+    )
+    group.addoption(
+        "--prometheus",
+        metavar="FILE",
+        help="put metrics.prom there too, for node_exporter's textfile collector; the name must end in .prom",
     )
 
 
@@ -55,6 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--html: the report goes into the run folder, beside its evidence; use --run-folder DIR"
         )
+    collected_from = config.getoption("prometheus")
+    if collected_from and not collected_from.endswith(metrics.END):
+        raise pytest.UsageError(f"--prometheus {collected_from}: the collector reads only files that end in .prom")
     folder = _folder(config)
     config.stash[RUN_FOLDER] = folder
     config.option.htmlpath = str(folder.path / "report.html")

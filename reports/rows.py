@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Literal, get_args
 
@@ -18,6 +19,7 @@ WaiverState = Literal["counts", "expired", "not needed", "no help"]
 MESSAGE_LIMIT = 8000
 LINE_LIMIT = 1000
 MANY = 50
+MEASURE_NAME = r"^[a-z][a-z0-9_]{0,60}$"
 MESSAGE = "vfproof_message"
 """Attribute of a pytest report: the message without pytest's own explanation."""
 
@@ -56,6 +58,14 @@ class WaiverNote(Shape):
         }[self.state]
 
 
+class Measure(Shape):
+    """A number that a row measured, for dashboards."""
+
+    name: str = Field(description="what and in which unit, such as drill_outage_seconds", pattern=MEASURE_NAME)
+    of: str = Field("", description="of what, where a machine has several: the kind of drill")
+    value: float = Field(allow_inf_nan=False)
+
+
 class Row(Shape):
     """A statement about one machine, and what came out."""
 
@@ -69,6 +79,7 @@ class Row(Shape):
     fix: str = ""
     advice: tuple[str, ...] = ()
     notes: tuple[str, ...] = Field((), description="what was measured")
+    measured: tuple[Measure, ...] = Field((), description="the same as numbers")
     evidence: tuple[Link, ...] = ()
     figures: tuple[Link, ...] = ()
     wanted_but_not_run: str | None = Field(None, description="why something that the inventory wants was not run")
@@ -114,6 +125,7 @@ def row(nodeid: str, reports: Iterable[pytest.TestReport]) -> Row:
         fix=properties.one("fix"),
         advice=properties.all("advice"),
         notes=properties.all("note"),
+        measured=properties.measures(),
         evidence=properties.links("evidence"),
         figures=properties.links("figure"),
         wanted_but_not_run=properties.one("wanted-but-not-run") or None,
@@ -199,6 +211,16 @@ class _Properties:
             return None
         by, until, reason = (self.one(f"waiver-{key}") for key in ("by", "until", "reason"))
         return WaiverNote(state=state, by=by, until=until, reason=reason)
+
+    def measures(self) -> tuple[Measure, ...]:
+        """What a row measured; what is no number under a plain name is left out."""
+        found = []
+        for text in [value for name, value in self._pairs if name == "measured"][:MANY]:
+            name, _, rest = text.partition("\t")
+            of, _, value = rest.rpartition("\t")
+            with contextlib.suppress(ValueError):
+                found.append(Measure(name=name, of=of, value=float(value)))
+        return tuple(found)
 
     def links(self, key: str) -> tuple[Link, ...]:
         pairs = [value.rpartition("\t") for name, value in self._pairs if name == key][:MANY]

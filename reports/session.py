@@ -15,7 +15,7 @@ import pytest
 from pytest_metadata.plugin import metadata_key  # type: ignore[import-untyped]
 
 from inventory.loading import InventoryError, load
-from reports import readiness, rows, table, top
+from reports import metrics, readiness, rows, table, top
 from reports.readiness import FINDINGS
 from reports.recorder import Recorder
 from reports.run_folder import MACHINE_FACTS, REMARKS, SECTIONS
@@ -115,6 +115,7 @@ class Reporting:
         session.exitstatus = self._exit_status(exitstatus)
         recorder.update_run(exit_status=int(session.exitstatus))
         recorder.save()
+        self._save_metrics()
         yield
         if int(session.exitstatus) != recorder.run.exit_status:  # a comparison with another run has a say, too
             recorder.update_run(exit_status=int(session.exitstatus))
@@ -123,6 +124,18 @@ class Reporting:
             self._copy_junit_to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(recorder.folder.path / "junit.xml", self._copy_junit_to)
         recorder.folder.seal()
+
+    def _save_metrics(self) -> None:
+        """For a monitoring system: in the folder, and where the command line wants it."""
+        told = metrics.text(self._recorder.results())
+        self._recorder.folder.add(metrics.METRICS, told.encode())
+        if wanted := self._config.getoption("prometheus"):
+            try:
+                metrics.write(self._config.invocation_params.dir / wanted, told)
+            except OSError as error:
+                self._recorder.update_run(
+                    remarks=(*self._recorder.run.remarks, f"--prometheus {wanted}: {error.strerror}")
+                )
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Readiness per machine, what stands in the way, and where the report is."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from failover.pictures import distributions, statistics_told
 from failover.result import Direction, DrillResult
-from failover.statistics import MOST_IN_FULL, distribution, outliers, statistics, thinned
+from failover.statistics import MOST_IN_FULL, distribution, outliers, statistics, thinned, worst_ms
 from inventory.model import Budgets
 from reports.distribution import draw
 from tests.failover import wire
@@ -67,6 +67,12 @@ def test_every_event_has_its_numbers() -> None:
     assert (event.outage_ms.n, event.outage_ms.median, event.outage_ms.high) == (20, 0.0, 210.0)
     assert dict(event.outages)[7] == 210.0
     assert event.first_garp_ms.median == pytest.approx(3.0)
+
+
+def test_for_dashboards_the_worst_counts() -> None:
+    worst = worst_ms(result(rounds(20, {7: tuple(range(101, 121))})))
+    assert worst == {"outage": 210.0, "first_garp": pytest.approx(3.0)}
+    assert worst_ms(result(())) == {}
 
 
 def test_a_slow_round_stands_out_and_one_lost_probe_does_not() -> None:

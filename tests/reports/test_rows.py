@@ -1,6 +1,8 @@
 import pytest
 
-from reports.rows import Row, message_of, statement_properties
+from reports.rows import Measure, Row, message_of, statement_properties
+
+pytest_plugins = ["pytester"]
 
 DOC = """Every slave of every bond
     has a link.
@@ -44,3 +46,13 @@ def test_an_exception_is_the_sentence_it_carries(error, message):
 def test_the_area_is_the_file():
     row = Row(id="checks/test_vf_persistence.py::test_x[kvm-1]", statement="", outcome="holds")
     assert row.area == "vf_persistence"
+
+
+def test_what_a_row_measured_is_a_number_under_a_plain_name(run):
+    _, results = run("""
+def test_x(kvm_1, tell):
+    tell("measured", "drill_outage_seconds\\tswitch\\t0.044")
+    for wrong in ("no number\\t\\t1", "a\\t\\tnan", "a\\t\\tone", "a", "a{b=1}\\t\\t1"):
+        tell("measured", wrong)
+""")
+    assert results.rows[0].measured == (Measure(name="drill_outage_seconds", of="switch", value=0.044),)

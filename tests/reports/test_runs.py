@@ -24,6 +24,7 @@ def test_the_folder_is_private_and_holds_everything(run, pytester):
         "results.json",
         "results.jsonl",
         "junit.xml",
+        "metrics.prom",
         "inventory.yaml",
         "assets/style.css",
         "evidence/kvm-1.gz",
