@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import pytest
@@ -35,10 +35,11 @@ from checks.handed_vfs import HandedVf, behind, handed_vfs
 from checks.hosts_together import AllHosts, look_at_all
 from checks.machines import BUNDLES, SELECTION, Machines, Who, parameters
 from checks.outcome import CouldNotLook
+from checks.readable.evidence import evidence, keep_readable
 from checks.shared_groups import Owners, owners
 from checks.told_machine import told_of_guest, told_of_host
 from inventory.model import Guest, Host, Inventory
-from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
+from reports.run_folder import MACHINE_FACTS, READINGS, RUN_FOLDER
 
 _MACHINES = pytest.StashKey[Machines]()
 _KEPT = pytest.StashKey[set[Who]]()
@@ -73,23 +74,33 @@ def inventory(request: pytest.FixtureRequest) -> Inventory:
 
 
 @pytest.fixture
-def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Machines:
+def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Iterator[Machines]:
     """Bundles and facts of this run's machines. The first row that asks begins all gathers."""
     stash = request.config.stash
     if _MACHINES not in stash:
         needed = _needed(request.session.items, inventory)
         stash[_MACHINES] = Machines(inventory, needed, stash.get(RUN_FOLDER, None), stash.get(BUNDLES, None))
-    return stash[_MACHINES]
+    stash[_MACHINES].asked.clear()
+    yield stash[_MACHINES]
+    readings: dict[str, str] = stash.get(READINGS, {})
+    request.node.user_properties += evidence(stash[_MACHINES], readings)
 
 
 def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bundle:
     bundle = machines.bundle(who)
+    machines.asked.append((who, ""))
     told = request.config.stash.setdefault(MACHINE_FACTS, {})
     if who[1] not in told:
-        told[who[1]] = (told_of_host if who[0] == "host" else told_of_guest)(lambda parse: machines.fact(who, parse))
+        with machines.aside():
+            told[who[1]] = (told_of_host if who[0] == "host" else told_of_guest)(
+                lambda parse: machines.fact(who, parse)
+            )
+        if RUN_FOLDER in request.config.stash:
+            readings = request.config.stash.setdefault(READINGS, {})
+            readings[who[1]] = keep_readable(request.config.stash[RUN_FOLDER], machines, who, bundle)
     if RUN_FOLDER in request.config.stash:
-        request.node.user_properties.append(("evidence", f"bundle of {who[1]}\t{machines.bundle_file(who)}"))
-        _keep_features(request.config.stash, machines, who, bundle)
+        with machines.aside():
+            _keep_features(request.config.stash, machines, who, bundle)
     return bundle
 
 
@@ -175,7 +186,8 @@ def all_hosts(
     stash = request.config.stash
     if _ALL_HOSTS not in stash:
         wanted = {name: inventory.hosts[name] for name in stash[SELECTION].hosts}
-        stash[_ALL_HOSTS] = look_at_all(wanted, lambda name, parse: machines.fact(("host", name), parse))
+        with machines.aside():
+            stash[_ALL_HOSTS] = look_at_all(wanted, lambda name, parse: machines.fact(("host", name), parse))
     return stash[_ALL_HOSTS]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -49,6 +50,8 @@ class Machines:
     ) -> None:
         """Begin all gathers; where a folder of bundles is given, none."""
         self._inventory = inventory
+        self.asked: list[tuple[Who, str]] = []
+        """Which fact modules of which machines were asked for, until somebody takes note and empties it."""
         self._lasting: dict[Who, dict[str, Any]] = {}
         self._recent: OrderedDict[Who, dict[str, Any]] = OrderedDict()
         orders = [self._order(who) for who in dict.fromkeys(needed)]
@@ -68,6 +71,17 @@ class Machines:
         shared = name in self._inventory.hosts and name in self._inventory.guests
         return f"bundles/{name}-{role}.vfb.gz" if shared else f"bundles/{name}.vfb.gz"
 
+    def readable_file(self, who: Who) -> str:
+        """The name of the page, beside the bundle, on which a person reads what is in it."""
+        return self.bundle_file(who).removesuffix(".vfb.gz") + ".html"
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Facts that are asked for here are nobody's evidence."""
+        before = list(self.asked)
+        yield
+        self.asked[:] = before
+
     def bundle(self, who: Who) -> Bundle:
         """The machine's bundle; waits for it. Raises CouldNotLook."""
         self._gathers.begin(self._order(who))  # a fixture may ask for a machine that its row did not name beforehand
@@ -76,6 +90,7 @@ class Machines:
     def fact(self, who: Who, parse: Callable[[Bundle], Fact]) -> Fact:
         """What a parser makes of the machine's bundle, made once. Raises CouldNotLook."""
         key = parse.__module__
+        self.asked.append((who, key))
         known = self._lasting.setdefault(who, {}) if key in _LASTING else self._recently(who)
         if key not in known:
             bundle = self.bundle(who)

@@ -8,7 +8,7 @@ from math import ceil
 from statistics import median
 
 from failover import verdict
-from failover.result import Direction
+from failover.result import Direction, DrillResult
 from inventory.model import Budgets
 
 MOST_IN_FULL = 10

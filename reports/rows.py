@@ -35,6 +35,7 @@ class Link(Shape):
 
     label: str
     path: str = Field(description="relative to the run folder")
+    place: str = Field("", description="id of the place in it, where it is a page")
 
 
 class WaiverNote(Shape):
@@ -224,7 +225,12 @@ class _Properties:
 
     def links(self, key: str) -> tuple[Link, ...]:
         pairs = [value.rpartition("\t") for name, value in self._pairs if name == key][:MANY]
-        return tuple(Link(label=label or path, path=path) for label, _, path in pairs)
+        return tuple(_link(label, target) for label, _, target in pairs)
+
+
+def _link(label: str, target: str) -> Link:
+    path, _, place = target.partition("#")
+    return Link(label=label or path, path=path, place=place)
 
 
 def _paragraphs(docstring: str) -> list[str]:

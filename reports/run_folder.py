@@ -113,6 +113,8 @@ class RunFolder:
 RUN_FOLDER = pytest.StashKey[RunFolder]()
 MACHINE_FACTS = pytest.StashKey[dict[str, dict[str, str]]]()
 """Machine's name → label → text, for the top of the report (kernel, OS, NIC, …)."""
+READINGS = pytest.StashKey[dict[str, str]]()
+"""Machine's name → the file of the run folder in which a person reads everything that was read of it."""
 REMARKS = pytest.StashKey[list[str]]()
 """What is odd about the run itself, for a person to read. Filled before the collection ends."""
 SECTIONS = pytest.StashKey[list[tuple[str, str]]]()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import os
 import shutil
 import signal
@@ -18,8 +20,9 @@ from inventory.loading import InventoryError, load
 from reports import metrics, readiness, rows, table, top
 from reports.readiness import FINDINGS
 from reports.recorder import Recorder
-from reports.run_folder import MACHINE_FACTS, REMARKS, SECTIONS
+from reports.run_folder import MACHINE_FACTS, READINGS, REMARKS, SECTIONS
 from reports.text import printable
+from reports.top import Beside
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 LOG_LIMIT = 20_000
@@ -200,16 +203,21 @@ class Reporting:
         cells[:] = table.cells(row, duration_cell=cells[2], extra_links=extra_links)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_html_results_table_html(self, data: MutableSequence[str]) -> None:
-        """What a check printed, and its traceback: already escaped, here bounded."""
-        data[:] = [printable(text, LOG_LIMIT) for text in data]
+    def pytest_html_results_table_html(
+        self, report: pytest.TestReport | pytest.CollectReport, data: MutableSequence[str]
+    ) -> None:
+        """What a check printed, and its traceback: already escaped, here bounded. What its row says is not repeated."""
+        row = self._recorder.rows.get(rows.bounded_line(report.nodeid))
+        told = ("No log output captured.", "" if row is None else html.escape(row.message))
+        skipped = report.skipped and not hasattr(report, "wasxfail")  # then the first is pytest's (file, line, reason)
+        data[:] = [printable(text, LOG_LIMIT) for text in data[int(skipped) :] if text.strip() not in told]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, summary: MutableSequence[str], postfix: MutableSequence[str]) -> None:
         """The top of the page; the worst rows first; counts of rows, where pytest-html counts reports."""
         results = self._recorder.results()
         self._page.title = top.title(results)
-        summary.append(top.top(results, self._config.stash.get(SECTIONS, [])))
+        summary.append(top.top(results, self._beside()))
         postfix.append(f"<script>{(ASSETS / 'report.js').read_text(encoding='utf-8')}</script>")
         listed = self._recorder.rows
         places = {name: number for number, name in enumerate(dict.fromkeys(row.machine for row in listed.values()))}
@@ -225,6 +233,11 @@ class Reporting:
         with_advice = sum(row.outcome == "advice" for row in listed.values())
         if with_advice:
             self._page.outcomes["passed"]["label"] += f" ({with_advice} with advice)"
+
+    def _beside(self) -> Beside:
+        digest = hashlib.sha256((self._recorder.folder.path / "results.json").read_bytes()).hexdigest()
+        sections, readings = self._config.stash.get(SECTIONS, []), self._config.stash.get(READINGS, {})
+        return Beside(sections, readings, digest)
 
     def _leave_page(self) -> None:
         begun = time.monotonic()

@@ -48,7 +48,7 @@ def cells(row: Row, *, duration_cell: str, extra_links: str = "") -> list[str]:
         f'<td class="col-outcome"><span data-rank="{rank}" class="vf-word {slug(word)}">{word}</span></td>',
         f'<td class="col-machine">{shown(row.machine) or "–"}</td>',
         f'<td class="col-statement" title="{shown(row.id)}">{story(row)}</td>',
-        f'<td class="col-links">{figure_links(row.figures)}{links(row.evidence)}{extra_links}</td>',
+        f'<td class="col-links">{figure_links(row.figures)}{links(row)}{extra_links}</td>',
         duration_cell,
     ]
 
@@ -70,9 +70,12 @@ def story(row: Row) -> str:
     return "".join(parts)
 
 
-def links(evidence: Sequence[Link]) -> str:
-    """Files of the run folder as relative links."""
-    return "".join(f'<a href="{address(link.path)}">{shown(link.label)}</a>' for link in evidence)
+def links(row: Row) -> str:
+    """Files of the run folder as relative links; whose they are is said only where it is another machine."""
+    return "".join(
+        f'<a href="{address(link.path, link.place)}">{shown(link.label.removeprefix(f"{row.machine}: "))}</a>'
+        for link in row.evidence
+    )
 
 
 def figure_links(figures: Sequence[Link]) -> str:
@@ -85,9 +88,10 @@ def figure_anchor(link: Link) -> str:
     return "figure-" + plain(link.path)
 
 
-def address(path: str) -> str:
+def address(path: str, place: str = "") -> str:
     """A path inside the run folder as a relative URL: with its colons quoted it can name no other scheme or server."""
-    return quote(path.lstrip("/"), errors="replace")
+    target = quote(path.lstrip("/"), errors="replace")
+    return f"{target}#{quote(place, errors='replace')}" if place else target
 
 
 def anchor(node_id: str) -> str:

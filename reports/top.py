@@ -4,43 +4,56 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from reports.readiness import FINDINGS, READINESS, Finding, Machine, counted, in_words, plural
+from reports import findings, hosts, matrix
+from reports.readiness import READINESS, Machine
 from reports.results import Results
-from reports.rows import OUTCOMES, Link, Row
-from reports.table import LIST_ALL_UP_TO, address, anchor, figure_anchor, is_listed, plain, slug, story
+from reports.rows import Link, Row
+from reports.table import LIST_ALL_UP_TO, address, figure_anchor, plain, slug, story
 from reports.text import shown
 
-MESSAGE_LIMIT = 600
-SYMBOLS = {"broken": "✕", "could not look": "?", "waived": "≈", "advice": "!", "holds": "✓", "does not apply": "–"}
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the page says that is not in the results."""
+
+    sections: Sequence[tuple[str, str]] = ()
+    """See `reports.run_folder.SECTIONS`."""
+    readings: Mapping[str, str] = field(default_factory=dict)
+    """See `reports.run_folder.READINGS`."""
+    digest: str = ""
+    """Of results.json, so that a signed paper names the results that it is about."""
 
 
-def top(results: Results, sections: Sequence[tuple[str, str]] = ()) -> str:
-    """Everything above the table of rows. `sections`: see `reports.run_folder.SECTIONS`."""
+def top(results: Results, beside: Beside = Beside()) -> str:
+    """Everything above the table of rows."""
     by_need = sorted(results.machines, key=lambda machine: READINESS.index(machine.readiness))
-    return "".join(
-        [
-            '<div class="vf-top">',
-            _state(results),
-            *(f'<p class="vf-remark">{shown(remark)}</p>' for remark in results.run.remarks),
-            f'<p class="vf-answer {slug(by_need[0].readiness) if by_need else ""}">{shown(answer(by_need))}</p>',
-            _about(results),
-            *(_machine(machine) for machine in by_need),
-            _matrix(results),
-            _figures(results.rows),
-            *(_section(heading, html) for heading, html in sections),
-            "<h2>Statements</h2>",
-            _left_out(results.rows),
-            "</div>",
-        ]
-    )
+    drills, found = _figures(results.rows), findings.findings(results.machines)
+    parts = [
+        _state(results),
+        *(f'<p class="vf-remark">{shown(remark)}</p>' for remark in results.run.remarks),
+        _about(results, beside.digest),
+        _contents(found, drills, [heading for heading, _ in beside.sections]),
+        hosts.hosts(results.machines, beside.readings),
+        hosts.signature(by_need) if results.state == "finished" else "",
+        found,
+        matrix.matrix(results),
+        drills,
+        *(_section(heading, html) for heading, html in beside.sections),
+        '<h2 id="statements">Statements</h2>',
+        _left_out(results.rows),
+    ]
+    worst = slug(by_need[0].readiness) if by_need else "vf-none"
+    return f'<div class="vf-top {worst}">{"".join(parts)}</div>'
 
 
 def title(results: Results) -> str:
     """The page's title: the answer in a few words, for a browser tab and a printed head."""
     by_need = sorted(results.machines, key=lambda machine: READINESS.index(machine.readiness))
-    return "vfproof: " + ("interrupted; " if results.state == "interrupted" else "") + answer(by_need)
+    state = {"running": "still running, or cut off; ", "interrupted": "interrupted; "}.get(results.state, "")
+    return f"vfproof: {state}{answer(by_need)}"
 
 
 def answer(machines: Sequence[Machine]) -> str:
@@ -66,8 +79,8 @@ def so_far(results: Results, css: str) -> str:
         for row in told
     )
     return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>vfproof: running or cut off</title>'
-        f'<style>{css}</style></head><body><h1 id="title">vfproof: running, or cut off</h1>'
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{shown(title(results))}</title>'
+        f'<style>{css}</style></head><body><h1 id="title">{shown(title(results))}</h1>'
         f'<div class="summary">{top(results)}</div><table id="results-table">{lines}</table></body></html>'
     )
 
@@ -94,16 +107,25 @@ def _state(results: Results) -> str:
     return ""
 
 
-def _about(results: Results) -> str:
+def _contents(found: str, drills: str, headings: Sequence[str]) -> str:
+    places = {"hosts": "Hosts", **({"findings": "Findings"} if found else {}), "matrix": "At one look"}
+    places |= {"drills": "Drills"} if drills else {}
+    places |= {f"section-{plain(heading).lower()}": heading for heading in headings} | {"statements": "Statements"}
+    links = "".join(f'<a href="#{place}">{shown(name)}</a>' for place, name in places.items())
+    return f'<nav class="vf-contents" aria-label="Parts of this report">{links}</nav>'
+
+
+def _about(results: Results, digest: str) -> str:
     run = results.run
     took = "" if run.finished is None else f", took {(run.finished - run.started).total_seconds():.0f} s"
     versions = ", ".join(f"{name} {number}" for name, number in run.versions.items())
     files = [run.inventory, "results.json", "results.jsonl" if results.state == "running" else "junit.xml"]
     about = {
         "Run": f"{_utc(run.started)}{took}, by {shown(run.user)} on {shown(run.controller)}",
-        "Command": f"<code>{shown(shlex.join(run.command_line), 500)}</code>",
         "Versions": shown(versions),
         "Files": " · ".join(f'<a href="{name}">{name}</a>' for name in files if name),
+        **({"Results": f"results.json, SHA-256 <code>{digest}</code>"} if digest else {}),
+        "Command": f"<code>{shown(shlex.join(run.command_line), 500)}</code>",
         **{shown(key): shown(value) for key, value in run.labels.items()},
     }
     return (
@@ -115,43 +137,6 @@ def _utc(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _machine(machine: Machine) -> str:
-    guests = f'<span class="vf-with">with {shown(", ".join(machine.guests), 300)}</span>' if machine.guests else ""
-    facts = " · ".join(
-        f"<span>{shown(key, 40)} <b>{shown(value, 200)}</b></span>" for key, value in machine.facts.items()
-    )
-    hidden = len(machine.findings) - FINDINGS
-    return "".join(
-        [
-            f'<section class="vf-machine {slug(machine.readiness)}"><header>',
-            f'<span class="vf-badge">{machine.verdict}</span><h3>{shown(machine.name)}</h3>{guests}',
-            f'<span class="vf-counts">{_chips(machine.counts)}</span></header>',
-            f'<p class="vf-facts">{facts}</p>' if facts else "",
-            f'<p class="vf-reason">{shown(machine.reason)}</p>' if machine.reason else "",
-            '<ol class="vf-findings">' if machine.findings else "",
-            *(_finding(finding, machine) for finding in machine.findings[:FINDINGS]),
-            "</ol>" if machine.findings else "",
-            f'<p class="vf-more">… and {hidden} more below</p>' if hidden > 0 else "",
-            "</section>",
-        ]
-    )
-
-
-def _chips(counts: Mapping[str, int]) -> str:
-    told = ((slug(word), f"{number} {plural(word, number)}") for word, number in counts.items() if number)
-    return "".join(f'<span class="vf-chip {kind}">{text}</span>' for kind, text in told)
-
-
-def _finding(finding: Finding, machine: Machine) -> str:
-    where = f"{shown(finding.machine)}: " if finding.machine not in ("", machine.name) else ""
-    fix = f'<div class="vf-fix"><b>Fix</b> {shown(finding.fix, MESSAGE_LIMIT)}</div>' if finding.fix else ""
-    return (
-        f'<li><span class="vf-word {slug(finding.outcome)}">{finding.outcome}</span> '
-        f'<a href="#{anchor(finding.rows[0])}">{where}{shown(finding.statement, 300)}</a>'
-        f'<div class="vf-message">{shown(finding.message, MESSAGE_LIMIT)}</div>{fix}</li>'
-    )
-
-
 def _figures(rows: Sequence[Row]) -> str:
     """Every figure once, with the machine it is about."""
     machines: dict[Link, str] = {}
@@ -159,7 +144,10 @@ def _figures(rows: Sequence[Row]) -> str:
         for link in row.figures:
             machines.setdefault(link, row.machine)
     told = [_figure(link, machine) for link, machine in machines.items()]
-    return "<h2>Drills</h2>" + "".join(told) if told else ""
+    if not told:
+        return ""
+    head = '<h2 id="drills-head">Drills</h2>'
+    return f'<section id="drills" aria-labelledby="drills-head">{head}{"".join(told)}</section>'
 
 
 def _figure(link: Link, machine: str) -> str:
@@ -173,47 +161,6 @@ def _section(heading: str, html: str) -> str:
     return (
         f'<section id="section-{plain(heading).lower()}" class="vf-section"><h2>{shown(heading)}</h2>{html}</section>'
     )
-
-
-def _matrix(results: Results) -> str:
-    """Machines by question areas: where it hurts, at one look."""
-    rows = results.rows
-    areas = list(dict.fromkeys(row.area for row in rows))
-    hosts_first = [name for machine in results.machines for name in (machine.name, *machine.guests)]
-    told = {row.machine for row in rows}
-    names = [name for name in dict.fromkeys([*hosts_first, *told]) if name in told]
-    if not areas:
-        return ""
-    cells: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        cells.setdefault((row.machine, row.area), []).append(row)
-    head = "".join(f"<th>{shown(area.replace('_', ' '))}</th>" for area in areas)
-    body = "".join(
-        f"<tr><th>{shown(name) or '–'}</th>"
-        + "".join(_cell(cells.get((name, area), ()), len(rows)) for area in areas)
-        + "</tr>"
-        for name in names
-    )
-    head = f"<thead><tr><th></th>{head}</tr></thead>"
-    return f'<h2>At one look</h2><table class="vf-matrix">{head}<tbody>{body}</tbody></table>{_legend()}'
-
-
-def _legend() -> str:
-    return '<p class="vf-legend">' + " · ".join(f"{symbol} {word}" for word, symbol in SYMBOLS.items()) + "</p>"
-
-
-def _cell(rows: Sequence[Row], total: int) -> str:
-    if not rows:
-        return "<td></td>"
-    counts = counted(rows)
-    worst = min(rows, key=lambda row: OUTCOMES.index(row.outcome))
-    symbols = " ".join(
-        f"{SYMBOLS[word]}{number}" for word, number in counts.items() if number and word != "does not apply"
-    )
-    told = symbols or SYMBOLS["does not apply"]
-    target = f'href="#{anchor(worst.id)}" ' if is_listed(worst, total) else ""
-    link = f'<a {target}aria-label="{in_words(counts)}">{told}</a>'
-    return f'<td class="{slug(worst.outcome)}" title="{in_words(counts)}">{link}</td>'
 
 
 def _left_out(rows: Iterable[Row]) -> str:

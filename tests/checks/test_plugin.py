@@ -87,6 +87,7 @@ def test_every_machine_is_a_row_and_every_outcome_a_word(site, pytester):
     page = (run / "report.html").read_text()
     assert "behind a curtain" in page and "Traceback" not in page
     assert (run / "bundles/kvm-1.vfb.gz").stat().st_mode & 0o777 == 0o600
+    assert (run / "bundles/kvm-1.html").stat().st_mode & 0o777 == 0o600
     assert not (run / "bundles/guest-1.vfb.gz").exists()
 
 
@@ -99,7 +100,7 @@ def _junit_calls_it_an_error_with_its_sentence(path: Path) -> None:
     assert failure is not None and failure.get("message") == "kvm-2: one is not two"
     properties = {p.get("name"): p.get("value") for p in cases["test_holds[kvm-1]"].iter("property")}
     assert (properties["machine"], properties["role"]) == ("kvm-1", "host")
-    assert properties["evidence"] == "bundle of kvm-1\tbundles/kvm-1.vfb.gz"
+    assert properties["evidence"] == "kvm-1: all that was read\tbundles/kvm-1.html"
 
 
 def test_a_failed_setup_says_its_sentence(site):

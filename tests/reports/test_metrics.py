@@ -27,10 +27,10 @@ TYPE = re.compile(rf"# TYPE ({NAME}) (counter|gauge|histogram|summary|untyped)")
 def parsed(text):
     """By name and labels. Every line is one of the grammar; lines of a metric stand together; no series comes twice."""
     assert text.endswith("\n"), "the last line must end with a line feed"
-    found: dict = {}
-    ended: set = set()
-    typed: set = set()
-    current = None
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    ended: set[str] = set()
+    typed: set[str] = set()
+    current = ""
     for line in text.split("\n")[:-1]:
         match = HELP.fullmatch(line) or TYPE.fullmatch(line) or SAMPLE.fullmatch(line)
         assert match, f"not of the format: {line!r}"
