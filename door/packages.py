@@ -48,7 +48,9 @@ LAB = (
 TESTS = (
     *LAB,
     Package("busybox", "busybox"),
+    Package("chromium", "chromium"),
     Package("openssh-server", "sshd"),
+    Package("poppler-utils", "pdftotext"),
     Package("shellcheck", "shellcheck"),
     Package("strace", "strace"),
     Package("sudo", "visudo"),

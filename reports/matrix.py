@@ -35,13 +35,13 @@ def matrix(results: Results) -> str:
     return (
         '<section id="matrix" aria-labelledby="matrix-head"><h2 id="matrix-head">At one look</h2>'
         '<div class="vf-wide" role="region" aria-labelledby="matrix-head" tabindex="0"><table class="vf-matrix">'
-        f"<caption>Statements by machine and subject: {_legend()}</caption>"
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
+        "<caption>Statements by machine and subject</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>{_legend()}</section>"
     )
 
 
 def _legend() -> str:
-    return " · ".join(f"{symbol} {word}" for word, symbol in SYMBOLS.items())
+    return '<p class="vf-legend">' + " · ".join(f"{symbol} {word}" for word, symbol in SYMBOLS.items()) + "</p>"
 
 
 def _cell(rows: Sequence[Row], total: int) -> str:

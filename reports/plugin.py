@@ -30,7 +30,7 @@ LETTERS = {"holds": ".", "advice": "a", "waived": "w", "broken": "F", "could not
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--run-folder` and `--prometheus`."""
+    """`--run-folder`, `--prometheus` and `--self-contained`."""
     group = parser.getgroup("vfproof")
     group.addoption(
         "--run-folder",
@@ -41,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--prometheus",
         metavar="FILE",
         help="put metrics.prom there too, for node_exporter's textfile collector; the name must end in .prom",
+    )
+    group.addoption(
+        "--self-contained",
+        action="store_true",
+        help="put figures and evidence into report.html, so that it can be mailed",
     )
 
 
@@ -65,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--prometheus {collected_from}: the collector reads only files that end in .prom")
     folder = _folder(config)
     config.stash[RUN_FOLDER] = folder
+    config.option.self_contained_html = config.option.self_contained = _one_file(config)
     config.option.htmlpath = str(folder.path / "report.html")
     config.option.css = [*config.getoption("css"), str(ASSETS / "report.css")]
     wanted_junit = config.option.xmlpath
@@ -126,6 +132,11 @@ def _is_a_run(config: pytest.Config) -> bool:
     return bool(config.getoption("inventory", None)) and not any(
         getattr(config.option, name, None) for name in NOT_RUNS
     )
+
+
+def _one_file(config: pytest.Config) -> bool:
+    """pytest-html's own option means the same here."""
+    return bool(config.getoption("self_contained") or config.getoption("self_contained_html"))
 
 
 def _folder(config: pytest.Config) -> RunFolder:

@@ -17,7 +17,7 @@ import pytest
 from pytest_metadata.plugin import metadata_key  # type: ignore[import-untyped]
 
 from inventory.loading import InventoryError, load
-from reports import metrics, readiness, rows, table, top
+from reports import metrics, one_file, readiness, rows, table, top
 from reports.readiness import FINDINGS
 from reports.recorder import Recorder
 from reports.run_folder import MACHINE_FACTS, READINGS, REMARKS, SECTIONS
@@ -123,10 +123,21 @@ class Reporting:
         if int(session.exitstatus) != recorder.run.exit_status:  # a comparison with another run has a say, too
             recorder.update_run(exit_status=int(session.exitstatus))
             recorder.save()
+        if self._config.getoption("self_contained"):
+            self._make_one_file()
         if self._copy_junit_to is not None:
             self._copy_junit_to.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(recorder.folder.path / "junit.xml", self._copy_junit_to)
         recorder.folder.seal()
+
+    def _make_one_file(self) -> None:
+        """When all other files are whole: put them into the page."""
+        folder = self._recorder.folder
+        page = (folder.path / "report.html").read_text(encoding="utf-8")
+        readings = self._config.stash.get(READINGS, {})
+        folder.add(
+            "report.html", one_file.embed(page, folder.path, self._recorder.results(), readings.values()).encode()
+        )
 
     def _save_metrics(self) -> None:
         """For a monitoring system: in the folder, and where the command line wants it."""

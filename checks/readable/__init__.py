@@ -18,6 +18,8 @@ from checks.facts import catalogue
 from checks.source import Command, Source
 from reports.text import printable
 
+# It loads nothing, from nowhere: whatever a machine's text would ask for.
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 _HERE = Path(__file__).resolve().parent
 
 
@@ -29,6 +31,7 @@ def page(bundle: Bundle, file: str) -> bytes:
     packed = base64.b64encode(bundle.packed()).decode("ascii")
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width"><style>{_asset("page.css")}</style></head><body>'
         f"<header><h1>{title}</h1><p>Gathered {taken}. These are the bytes that came back, as they lie in "
         f'<a href="{escape(file, quote=True)}">{escape(file)}</a>; control characters are shown by their codes.</p>'

@@ -123,6 +123,36 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   window.addEventListener("afterprint", () => folded.splice(0).forEach((part) => { part.open = false; }));
 
+  // In a report that is one file, what it links to is in it.
+  const held = document.getElementById("vf-files");
+  const files = held ? JSON.parse(held.textContent) : {};
+  const bytesOf = (file) => file.text !== undefined ? file.text : Uint8Array.from(atob(file.base64), (char) => char.charCodeAt(0));
+  const look = (path, place) => {
+    const dialog = Object.assign(document.createElement("dialog"), { className: "vf-look" });
+    dialog.setAttribute("aria-label", path);
+    const close = Object.assign(document.createElement("button"), { textContent: "Close" });
+    close.addEventListener("click", () => dialog.close());
+    const frame = document.createElement("iframe");
+    frame.title = path;
+    frame.name = place;  // a document without an address has no fragment of its own
+    frame.setAttribute("sandbox", "allow-scripts");  // an origin of its own: it cannot reach this page
+    frame.srcdoc = files[path].text;
+    dialog.append(close, frame);
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    const [path, place] = (link?.getAttribute("href") ?? "").split("#").map(decodeURIComponent);
+    if (!link || !Object.hasOwn(files, path)) return;
+    event.preventDefault();
+    if (path.endsWith(".html")) { look(path, place ?? ""); return; }
+    const address = URL.createObjectURL(new Blob([bytesOf(files[path])]));
+    Object.assign(document.createElement("a"), { href: address, download: path.split("/").pop() }).click();
+    URL.revokeObjectURL(address);
+  });
+
   box.value = new URL(location.href).searchParams.get("q") ?? "";
   box.addEventListener("input", show);
   box.addEventListener("change", remember);
