@@ -16,10 +16,17 @@ pf-down, vf-link-down: on the host; port-down, wire-cut: by the site's own hook.
 
 
 class HostDrill(Strict):
-    """Permission to break links on a host for the drills of its guests."""
+    """Permission to break links on a host for the drills of its guests, and to reboot it: each a permission of its own."""
 
     permitted: bool = Field(
         default=False, description="PFs and VFs of this host may be set down; every guest on them must permit it, too"
+    )
+    reboot: bool = Field(
+        default=False,
+        description="this host may be rebooted (--reboot); every guest that runs on it must permit it, too",
+    )
+    reboot_deadline_s: Whole = Field(
+        default=900, ge=30, le=7200, description="from the reboot until the host, its VFs and its guests must be back"
     )
 
 
@@ -56,3 +63,10 @@ class Drill(Strict):
     probe_interval_ms: Number = Field(default=5, ge=1, le=1000, description="time between two probes")
     give_back_after_s: Whole = Field(default=60, ge=10, le=3600, description="the guest's own undo timer")
     budgets: Budgets = Field(default=Budgets(), description="what one switch may cost")
+    reboot: bool = Field(
+        default=False, description="the guest may go down with its host when that is rebooted (--reboot)"
+    )
+    may_stay_off: bool = Field(
+        default=False,
+        description="it may stay off then, where libvirt does not start it by itself: no drill starts guests",
+    )

@@ -135,7 +135,9 @@ class Host(Strict):
     )
     pfs: dict[NicName, Pf] = Field(default_factory=dict, description="PFs by interface name")
     bonds: dict[NicName, Bond] = Field(default_factory=dict, description="bonds of the host itself, by their name")
-    drill: HostDrill = Field(default=HostDrill(), description="permission to set PFs and VFs of this host down")
+    drill: HostDrill = Field(
+        default=HostDrill(), description="permission to set PFs and VFs of this host down, and to reboot it"
+    )
 
 
 class GuestNic(Strict):
