@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from checks.facts.boot_parameters import BootParameters, NextBoot, config_of, intel_default
+from checks.facts.boot_parameters import BootParameters, NextBoot, config_of
 from checks.facts.iommu import Iommu
-from checks.facts.known import attempt, known
+from checks.facts.known import known
 from checks.linux import dma_policy
-from checks.linux.iommu_start import RELEVANT, Start, same_start, start
+from checks.linux.iommu_start import RELEVANT, start
 from checks.linux.kernel_parameters import Parameter, intremap
+from checks.next_iommu import next_start
 from checks.outcome import CouldNotLook, advise
 from checks.wanted_parameters import Layers, all_layers, given, next_words
 from inventory.model import Host
@@ -33,7 +34,7 @@ def test_iommu_is_effective_after_the_next_boot(
     described = start(iommu.firmware, (), None)
     assert described.on is not False, f"{host_name}: no IOMMU after any boot: {described.because}; {described.fix}"
     following = known(boot_parameters.next_boot)
-    verdict = _start(iommu, boot_parameters, following)
+    verdict = next_start(iommu, boot_parameters, following)
     if verdict.on is None:
         raise CouldNotLook(f"{host_name}: {following.where} does not decide about the IOMMU, and {verdict.because}")
     assert verdict.on, (
@@ -188,21 +189,6 @@ def _not_in_entry(one: Layers, boot: BootParameters, following: NextBoot) -> str
 
 def _source(following: NextBoot) -> str:
     return "/etc/default/grub" if following.loader in ("grub", "grub-bls") else "/etc/kernel/cmdline"
-
-
-def _start(iommu: Iommu, boot: BootParameters, following: NextBoot) -> Start:
-    """What the next boot does: as the rules say, or, where those do not reach, as the same kernel did this time."""
-    default = attempt(lambda: intel_default(boot, following.release))
-    verdict = start(iommu.firmware, following.parameters, None if isinstance(default, CouldNotLook) else default)
-    if verdict.on is not None:
-        return verdict
-    same_kernel = following.release is not None and following.release == boot.running_release
-    if same_kernel and same_start(following.parameters, boot.running):
-        because = "the same kernel runs now with the same parameters for the IOMMU"
-        return Start(iommu.effective, because, fix="look at what the statement about the IOMMU of now says")
-    if isinstance(default, CouldNotLook):
-        return Start(None, f"the kernel's own default is not known: {default}")
-    return verdict
 
 
 def _relevant(parameters: Iterable[Parameter]) -> str:

@@ -15,10 +15,11 @@ from checks.facts import nic_naming
 from checks.facts.libvirt import Domain
 from checks.facts.nic_naming import Naming
 from checks.facts.nics import Nic
+from checks.foretold_names import predictions, scheme_name
 from checks.handed_vfs import VF_DRIVERS
 from checks.linux.domain_xml import Definition, Interface
 from checks.linux.naming_scheme import scheme_of
-from checks.linux.nic_names import Confidence, Prediction, predict, same_name
+from checks.linux.nic_names import Confidence, Prediction, same_name
 from checks.machines import Machines
 from checks.name_clashes import after_an_upgrade, shared, wishes
 from checks.outcome import CouldNotLook, advise
@@ -66,9 +67,9 @@ def test_nic_names_follow_from_the_domain(
     """
     definition = _running(guest_name, guest_domain)
     real = _named_by_udev(guest_nics)
-    scheme = _scheme_name(guest_nics)
+    scheme = scheme_name(guest_nics)
     wrong = []
-    for interface, prediction in _predictions(definition, scheme):
+    for interface, prediction in predictions(definition, scheme):
         nic = real.get(interface.mac or "")
         if nic is None:
             wrong.append(f"no NIC with MAC {interface.mac} is in the guest")
@@ -94,7 +95,7 @@ def test_no_two_nics_want_one_name(guest_name: str, guest_nics: tuple[Nic, ...],
     nics = tuple(_named_by_udev(guest_nics).values())
     if not nics:
         pytest.skip("the guest has no NIC on a PCI bus")
-    name = _scheme_name(guest_nics)
+    name = scheme_name(guest_nics)
     scheme = scheme_of(name)
     if scheme is None:
         says = (
@@ -121,9 +122,9 @@ def test_nic_names_survive_the_next_start(
     real = _named_by_udev(guest_nics)
     if guest_domain is None or (stored := guest_domain.stored) is None:
         pytest.skip("the domain is transient: it ends with this run, and nothing is stored for a next one")
-    scheme = _scheme_name(guest_nics)
-    now = {one.mac: (one, prediction) for one, prediction in _predictions(live, scheme)}
-    then = {one.mac: (one, prediction) for one, prediction in _predictions(stored, scheme)}
+    scheme = scheme_name(guest_nics)
+    now = {one.mac: (one, prediction) for one, prediction in predictions(live, scheme)}
+    then = {one.mac: (one, prediction) for one, prediction in predictions(stored, scheme)}
     wrong = []
     for mac, (interface, prediction) in now.items():
         name = real[mac].name if mac in real else "the NIC"
@@ -168,17 +169,6 @@ def _named_by_udev(nics: tuple[Nic, ...]) -> dict[str, Nic]:
     if any(nic.ifnames_off for nic in found.values()):
         pytest.skip("the guest runs with net.ifnames=0: the kernel's order decides over its names, not their place")
     return found
-
-
-def _scheme_name(nics: tuple[Nic, ...]) -> str | None:
-    """A NIC that could not be renamed has no properties: another one tells."""
-    return next((found for nic in nics if (found := nic.property("ID_NET_NAMING_SCHEME"))), None)
-
-
-def _predictions(definition: Definition, scheme: str | None) -> list[tuple[Interface, Prediction | None]]:
-    interfaces = [one for one in definition.interfaces if one.mac]
-    places = ((one.place, one.acpi_index) for one in interfaces)
-    return list(zip(interfaces, predict(definition.layout, places, scheme), strict=True))
 
 
 def _foretold(nic: Nic, prediction: Prediction, naming: Naming) -> tuple[str | None, str]:
