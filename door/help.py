@@ -20,6 +20,7 @@ and their bonds when a link goes.
   ./vfproof gather [HOST|GUEST ...] write down what they are, to be judged elsewhere: check --bundles DIR
   ./vfproof anonymise BUNDLE ...    the same without names and addresses, for a bug report
   ./vfproof drill [GUEST ...]       switch the active slave of a guest's bond, watch the wire, give it back
+  ./vfproof drill --reboot HOST     reboot a host, and see that its VFs and guests come back as foretold
   ./vfproof discover ssh://HOST     print an inventory of what is there now
   ./vfproof sudoers USER            what a gather needs of root, as a sudoers file
   ./vfproof compare BEFORE AFTER    two runs: what changed, and whether it matters
@@ -118,6 +119,7 @@ Exit status:
 """,
     "drill": f"""\
 ./vfproof drill [-i FILE] [GUEST ...] [pytest option ...]
+./vfproof drill [-i FILE] --reboot HOST
 
 Switches the active slave of a guest's bond and back again, while a neighbour on the guest's network watches the wire,
 and judges what it saw against the inventory's budgets. Only guests with `drill: {{permitted: true}}` are touched. The
@@ -127,9 +129,12 @@ guest arms its own undo timer before anything is switched, so that it comes back
   --run-folder DIR     where report, capture and figures go
   --switch-by WAY      ifenslave, iproute2 or sysfs, whatever the inventory says
   --repeat N           do everything N times in one run, and tell how much the rounds differ
+  --reboot HOST        reboot this host instead, with all guests on it, and see that everything comes back as wanted and
+                       as the check foretold; it and they must permit it (drill: {{reboot: true}}); there is no undo
 
   ./vfproof drill
   ./vfproof drill guest-01 -v
+  ./vfproof drill --reboot kvm-01
 
 {EXIT_STATUSES}
 """,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from door import packages
@@ -37,8 +38,16 @@ def check(words: Words) -> int:
 
 
 def drill(words: Words) -> int:
-    """The drills of the guests that are named, or of all that permit it."""
-    return run(inventory_run(words, REPOSITORY / "failover", "--drill"))
+    """The drills of the guests that are named, or of all that permit it; with `--reboot` those of the host alone."""
+    return run(drill_command(words))
+
+
+def drill_command(words: Words) -> list[str]:
+    """pytest's command line for drills. A reboot comes with no other drill than those of guests that are named, too."""
+    rows, hosts = REPOSITORY / "failover", words.values_of("--reboot")
+    if hosts and not words.others:
+        rows /= "test_reboot.py"
+    return inventory_run(replace(words, others=[*words.others, *hosts]), rows, "--drill")
 
 
 def inventory_run(words: Words, rows: Path, *more: str) -> list[str]:

@@ -17,7 +17,7 @@ _WITH_VALUE = """
     --html --css --metadata-from-json --metadata-from-json-file --run-folder --only --bundles --baseline --switch-by
     --fault --repeat --hypothesis-profile --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest
     --timeout --timeout-method --session-timeout --maxprocesses --max-worker-restart --maxschedchunk --tx --px
-    --rsyncdir --rsyncignore --testrunuid --prometheus
+    --rsyncdir --rsyncignore --testrunuid --prometheus --reboot
 """
 WITH_VALUE = frozenset(_WITH_VALUE.split())
 WITH_TWO_VALUES = frozenset({"--metadata"})
@@ -39,12 +39,16 @@ class Words:
 
     def value_of(self, option: str) -> str | None:
         """The last value given to one of pytest's options in the form of two words, or of `--option=value`."""
-        found = None
+        return next(reversed(self.values_of(option)), None)
+
+    def values_of(self, option: str) -> list[str]:
+        """Every value given to it, in their order."""
+        found = []
         for index, word in enumerate(self.options):
             if word == option and index + 1 < len(self.options):
-                found = self.options[index + 1]
+                found.append(self.options[index + 1])
             elif word.startswith(f"{option}=") or (len(option) == 2 and word.startswith(option) and word != option):
-                found = word[len(option) :].removeprefix("=")
+                found.append(word[len(option) :].removeprefix("="))
         return found
 
 

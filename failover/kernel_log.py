@@ -69,10 +69,10 @@ class KernelLog:
             return [], f"the kernel log could not be read: {problem}"
 
 
-def parse(text: str) -> tuple[list[tuple[float, str]], str]:
+def parse(text: str, most: int = MOST_LINES) -> tuple[list[tuple[float, str]], str]:
     """Lines with their times, and why there are none. Lines without a time belong to nobody and are left out."""
     found: list[tuple[float, str]] = []
-    for line in text.splitlines()[: MOST_LINES + 1]:
+    for line in text.splitlines()[: most + 1]:
         if line.startswith("denied="):
             return [], f"the kernel log may not be read: {_shown(line.removeprefix('denied='))}"
         if stamped := _STAMPED.match(line):

@@ -29,6 +29,7 @@ from reports.distribution import draw as draw_distribution
 from reports.figure import draw
 from reports.run_folder import RUN_FOLDER, RunFolder
 
+pytest_plugins = ["failover.reboot_plugin"]
 WAYS = ("auto", "ifenslave", "iproute2", "sysfs")
 MOST_ROUNDS = 10_000
 MOST_DRAWN = 20
