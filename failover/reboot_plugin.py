@@ -93,14 +93,14 @@ def reboot(request: pytest.FixtureRequest, host_name: str, inventory: Inventory)
 
 @pytest.fixture
 def rebooted(reboot: RebootResult) -> RebootResult:
-    """The reboot, for statements about what it brought. Raises `CouldNotLook` when nothing was rebooted."""
+    """What the reboot brought, and when. Raises `CouldNotLook` when nothing was rebooted."""
     reboot.way_back  # noqa: B018 - it raises
     return reboot
 
 
 @pytest.fixture
 def after_reboot(rebooted: RebootResult) -> HostFacts:
-    """The host as it is after the reboot. Raises `CouldNotLook` when it has not come back, or could not be read."""
+    """The host as it is afterwards. Raises `CouldNotLook` when it has not come back, or could not be read."""
     return rebooted.read_again
 
 
