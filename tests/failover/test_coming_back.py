@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from failover.coming_back import QUIET_S, Awaited
-from failover.since_boot import PfSince, UnexpectedAnswer, parse
+from failover.since_boot import PfSince, SinceBoot, UnexpectedAnswer, parse
 from tests.failover.reboot_samples import BOND, GUEST, NEW, OLD, PF_1, PF_2, guest_back, since, way_back
 
 ANSWER = """boot_id=8f0e
@@ -73,7 +73,7 @@ def test_the_boot_of_before_is_no_return() -> None:
 
 def test_what_does_not_come_is_given_up_when_the_boot_is_over_and_quiet() -> None:
     lost = since(pfs={PF_1: PfSince(0, 0, None), PF_2: PfSince(2, 2, None)}, domains=frozenset())
-    looks = [(3.0, "refused"), (60.0, lost)]
+    looks: list[tuple[float, SinceBoot | str]] = [(3.0, "refused"), (60.0, lost)]
     assert not way_back(*looks, (60.0 + QUIET_S - 1, lost)).over
     back = way_back(*looks, (60.0 + QUIET_S, lost))
     assert back.over

@@ -239,7 +239,7 @@ def test_booted_kernel_is_as_wanted__broken_without_parameter_iommu_and_remappin
     iommu, boot = host_facts().iommu, host_facts().boot
     assert isinstance(iommu, Iommu)
     assert not isinstance(boot, CouldNotLook)
-    off = replace(iommu, units=(), groups=(), interrupt_chips=("IO-APIC",))
+    off = replace(iommu, units=(), groups=(), interrupt_chips=frozenset({"IO-APIC"}))
     after = replace(host_facts(), iommu=off, boot=replace(boot, running=split("ro quiet")))
     with pytest.raises(AssertionError) as broken:
         state(
