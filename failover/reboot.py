@@ -29,8 +29,9 @@ from failover.name_forecast import foretell_names
 from failover.places import CouldNotMeasure, ProgramFailed, script
 from failover.reboot_permission import demand_reboot_permission, freed, guests_on
 from failover.reboot_result import GuestReboot, RebootResult
-from failover.reboot_told import protocol
+from failover.reboot_told import picture, protocol
 from inventory.model import Host, Inventory
+from reports.milestones import draw
 from reports.run_folder import RunFolder
 
 COMMAND_DEADLINE_S = 30
@@ -197,6 +198,9 @@ class Reboot:
     def _write_down(self) -> None:
         file = self.folder.add(f"{self.base}/reboot.txt", "\n".join([*protocol(self.result), ""]).encode())
         self.result = replace(self.result, evidence=(("what the reboot brought", file), *self.result.evidence))
+        if (drawn := picture(self.result)) is not None:
+            figure = self.folder.add(f"{self.base}/phases.svg", draw(drawn))
+            self.result = replace(self.result, figures=(("what came back when", figure),))
 
 
 def command(asked: Asked, boot_id: str) -> str:

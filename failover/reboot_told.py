@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from failover.reboot_result import RebootResult, phases
+from reports.milestones import MilestonesPicture
 
 
 def protocol(result: RebootResult) -> Iterator[str]:
@@ -28,6 +29,20 @@ def protocol(result: RebootResult) -> Iterator[str]:
         yield f"        by {one.foretold.statement}: {one.foretold.why}"
     yield f"kernel log of the new boot: {result.log.why_not or f'{len(result.log.lines)} lines'}"
     yield from (f"  {line}" for line in result.log.telling())
+
+
+def picture(result: RebootResult) -> MilestonesPicture | None:
+    """What came back when; None where nothing was waited for."""
+    found = phases(result)
+    if not found or result.back is None:
+        return None
+    gone, again = result.back.gone_after_s, result.back.back_after_s
+    return MilestonesPicture(
+        title=f"{result.host}: what came back after the reboot",
+        scale="s after the reboot was commanded; shaded: the host did not answer",
+        lanes=[(phase.what, phase.after_s) for phase in found],
+        away=None if gone is None or again is None else (gone, again),
+    )
 
 
 def _backs(result: RebootResult) -> Iterator[tuple[str, str]]:

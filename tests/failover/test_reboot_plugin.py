@@ -6,9 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+
+from checks.machines import SELECTION
+from failover import reboot_plugin
+from inventory.loading import load, select
 
 ROOT = Path(__file__).parents[2]
 INVENTORY = """
@@ -33,21 +37,50 @@ def run(tmp_path: Path, *options: str) -> tuple[int, str, list[dict[str, Any]]]:
     return done.returncode, done.stdout + done.stderr, rows
 
 
+class Config:
+    """As much of pytest's configuration as the options need."""
+
+    def __init__(self, file: Path, **options: Any) -> None:
+        self.stash = pytest.Stash()
+        self.options = {"drill": True, "bundles": None, **options}
+        if not options.get("no_inventory"):
+            self.stash[SELECTION] = select(load(file), options.get("only", []))
+
+    def getoption(self, name: str, default: Any = None) -> Any:
+        return self.options.get(name, default)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--drill", "--reboot", "wiling"], "there is no such host in the inventory; did you mean 'willing'?"),
-        (["--drill", "--reboot", "unwilling"], "does not permit it (hosts.unwilling.drill.reboot)"),
-        (["--drill", "--reboot", "willing", "--only", "here"], "not among the machines of this run (--only)"),
-        (["--reboot", "willing"], "needs --drill"),
-        (["--drill", "--reboot", "willing", "-n", "2"], "not with -n"),
-        (["--drill", "--reboot", "willing", "--bundles", "docs"], "no machine is contacted with --bundles"),
+        ({"reboot": ["wiling"]}, "--reboot wiling: there is no such host in the inventory; did you mean 'willing'?"),
+        ({"reboot": ["willing", "unwilling"]}, "does not permit it (hosts.unwilling.drill.reboot)"),
+        ({"reboot": ["willing"], "only": ["here"]}, "not among the machines of this run (--only)"),
+        ({"reboot": ["willing"], "drill": False}, "needs --drill"),
+        ({"reboot": ["willing"], "numprocesses": 2}, "not with -n"),
+        ({"reboot": ["willing"], "bundles": "docs"}, "no machine is contacted with --bundles"),
+        ({"reboot": ["willing"], "no_inventory": True}, "needs --inventory FILE"),
     ],
 )
-def test_a_mistake_ends_the_run_before_anything_is_looked_at(tmp_path: Path, options: list[str], said: str) -> None:
-    status, told, rows = run(tmp_path, *options)
+def test_a_mistake_is_one_sentence(tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    file = tmp_path / "inventory.yaml"
+    file.write_text(INVENTORY)
+    with pytest.raises(pytest.UsageError) as mistake:
+        reboot_plugin.pytest_configure(cast("pytest.Config", Config(file, **options)))
+    assert said in str(mistake.value)
+
+
+def test_no_mistake_says_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "inventory.yaml"
+    file.write_text(INVENTORY)
+    for hosts in ([], ["willing", "here"]):
+        reboot_plugin.pytest_configure(cast("pytest.Config", Config(file, reboot=hosts)))
+
+
+def test_a_mistake_ends_the_run_before_anything_is_looked_at(tmp_path: Path) -> None:
+    status, told, rows = run(tmp_path, "--drill", "--reboot", "unwilling")
     assert (status, rows) == (4, [])
-    assert said in told
+    assert "--reboot unwilling: the inventory does not permit it" in told
 
 
 def test_without_it_there_are_no_rows_at_all(tmp_path: Path) -> None:
