@@ -38,6 +38,9 @@ class HostFacts:
     boot: BootParameters | CouldNotLook
     udev_rules: UdevRules | CouldNotLook
     persistence: Persistence | CouldNotLook
+    nics: tuple[Nic, ...] | CouldNotLook
+    bonds: tuple[Bond, ...] | CouldNotLook
+    """Of the host itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ def of_host(bundle: Bundle) -> HostFacts:
         boot=attempt(lambda: boot_parameters.parse(bundle)),
         udev_rules=attempt(lambda: udev.parse(bundle)),
         persistence=attempt(lambda: persistence.parse(bundle)),
+        nics=attempt(lambda: nics.parse(bundle)),
+        bonds=attempt(lambda: bonds.parse(bundle)),
     )
 
 

@@ -62,7 +62,8 @@ class ComingBack:
     booted_after_s: float | None = None
     whole_after_s: float | None = None
     """All that is awaited was there for the first time."""
-    vfs_after_s: dict[str, float] = field(default_factory=dict)
+    complete: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    """PFs that have all their VFs: when that was seen, and when it was by the machine's own clock, if that is told."""
     domains_after_s: dict[str, float] = field(default_factory=dict)
     last: SinceBoot | None = None
     """The last look at a new boot."""
@@ -99,6 +100,8 @@ class ComingBack:
             self._begins(at_s, now)
         if self.last is None or self.last.there != now.there or (now.booted and not self.last.booted):
             self._changed_at_s = at_s
+        # Every look comes a little after the machine has read its clock; the quickest one tells best.
+        self.kernel_after_s = min(self.kernel_after_s or at_s, max(0.0, at_s - now.uptime_s))
         self.last = now
         self._take_what_is_there(at_s, now)
         self.over = now.booted and (self.whole_after_s is not None or at_s - self._changed_at_s >= QUIET_S)
@@ -107,17 +110,16 @@ class ComingBack:
         """A new boot: what an earlier one had brought counts no more."""
         self.boot_ids.append(now.boot_id)
         self.back_after_s = at_s
-        self.kernel_after_s = max(0.0, at_s - now.uptime_s)
+        self.kernel_after_s = None
         self.booted_after_s = self.whole_after_s = self.last = None
-        self.vfs_after_s.clear()
+        self.complete.clear()
         self.domains_after_s.clear()
 
     def _take_what_is_there(self, at_s: float, now: SinceBoot) -> None:
         missing = self.awaited.missing_pfs(now)
         for address in self.awaited.vfs.keys() - set(missing):
             told = now.pfs[address].complete_at_s if address in now.pfs else None
-            by_its_clock = None if told is None else self.by_its_clock(told)
-            self.vfs_after_s.setdefault(address, at_s if by_its_clock is None else by_its_clock)
+            self.complete.setdefault(address, (at_s, told))
         for name in self.awaited.domains - self.awaited.missing_domains(now):
             self.domains_after_s.setdefault(name, at_s)
         if now.booted and self.booted_after_s is None:
@@ -127,6 +129,15 @@ class ComingBack:
             self.whole_after_s = None
         elif self.whole_after_s is None:
             self.whole_after_s = at_s
+
+    @property
+    def vfs_after_s(self) -> dict[str, float]:
+        """When every PF that has all its VFs had the last of them, by the PF's address."""
+        found = {}
+        for address, (seen, at) in self.complete.items():
+            by_its_clock = None if at is None else self.by_its_clock(at)
+            found[address] = seen if by_its_clock is None else by_its_clock
+        return found
 
     def by_its_clock(self, seconds: float) -> float | None:
         """A time since its kernel's start as one since the command; None while that is not known."""

@@ -23,11 +23,9 @@ class Differences:
 
 
 def pairs(before: Iterable[Pf], after: Iterable[Pf]) -> Iterator[tuple[str, Pf, Pf | None]]:
-    """Every function that can have VFs, by what it was called, with what is at its address now."""
+    """Every network function, by what it was called, with what is at its address now."""
     now = {pf.address: pf for pf in after}
-    for pf in before:
-        if pf.totalvfs is not None:
-            yield f"{pf.netdev or 'the PF'} ({pf.address})", pf, now.get(pf.address)
+    return ((f"{pf.netdev or 'the NIC'} ({pf.address})", pf, now.get(pf.address)) for pf in before)
 
 
 def vf_pairs(before: Pf, after: Pf) -> Iterator[tuple[str, Vf, Vf]]:

@@ -30,6 +30,7 @@ from failover.places import CouldNotMeasure, ProgramFailed, script
 from failover.reboot_permission import demand_reboot_permission, freed, guests_on
 from failover.reboot_result import GuestReboot, RebootResult
 from failover.reboot_told import picture, protocol
+from failover.since_boot import SinceBoot
 from inventory.model import Host, Inventory
 from reports.milestones import draw
 from reports.run_folder import RunFolder
@@ -105,7 +106,7 @@ class Reboot:
         """Raises `CouldNotLook` or `Refused` before the command, and `KeyboardInterrupt` with what is known."""
         first = asked.look()
         guests = [self._awaited_guest(one) for one in self.result.guests if not one.may_stay_off]
-        awaited = self._awaited_host()
+        awaited = self._awaited_host(first)
         with signals_wait():
             begun = Deadline(self.result.deadline_s)
             way = command(asked, first.boot_id)
@@ -117,13 +118,13 @@ class Reboot:
         except KeyboardInterrupt as signal:
             raise KeyboardInterrupt(self._interrupted(back, signal)) from None
 
-    def _awaited_host(self) -> Awaited:
-        """The wanted VFs of the PFs that are there, and the domains that ran and that libvirt starts by itself."""
+    def _awaited_host(self, now: SinceBoot) -> Awaited:
+        """The wanted VFs of PFs that are there, domains that ran and start by themselves, and its own bonds."""
         pfs = known(self.result.before.pfs)
         paired = {name: find_pf(pfs, name, wanted.address) for name, wanted in self._wanted.pfs.items()}
         vfs = {pf.address: self._wanted.pfs[name].vfs for name, pf in paired.items() if pf is not None}
         domains = known(self.result.before.domains)
-        return Awaited(vfs, frozenset(one.name for one in domains if one.running and one.autostart))
+        return Awaited(vfs, frozenset(one.name for one in domains if one.running and one.autostart), _links_up(now))
 
     def _awaited_guest(self, guest: GuestReboot) -> Carried:
         """A guest with the links that its bonds have now; one that cannot be asked now is awaited all the same."""
@@ -131,10 +132,7 @@ class Reboot:
         now = attempt(asked.look)
         if isinstance(now, CouldNotLook):
             return Carried(asked, ComingBack(guest.name, "", Awaited()), guest.domain)
-        up = {
-            bond: frozenset(nic for nic, is_up in slaves.items() if is_up == "up") for bond, slaves in now.bonds.items()
-        }
-        return Carried(asked, ComingBack(guest.name, now.boot_id, Awaited(bonds=up)), guest.domain)
+        return Carried(asked, ComingBack(guest.name, now.boot_id, Awaited(bonds=_links_up(now))), guest.domain)
 
     def _with_backs(self, carried: Sequence[Carried]) -> Iterator[GuestReboot]:
         backs = {one.back.name: one.back for one in carried}
@@ -220,6 +218,11 @@ def command(asked: Asked, boot_id: str) -> str:
         tried = said.get("failed", "").replace("\n", "; ")
         raise Refused(f"{said.get('refused', 'no answer to the command')}{f' ({tried})' if tried else ''}")
     return said["rebooting"].split("\n")[-1]
+
+
+def _links_up(now: SinceBoot) -> dict[str, frozenset[str]]:
+    """The slaves that have a link, by bond."""
+    return {bond: frozenset(nic for nic in slaves if slaves[nic] == "up") for bond, slaves in now.bonds.items()}
 
 
 def _names(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from checks.fixtures import summary
 from checks.machines import SELECTION, parameters
 from checks.outcome import CouldNotLook
 from failover.boot_facts import HostFacts
@@ -15,7 +16,7 @@ from failover.reboot_result import RebootResult, phases
 from inventory.loading import Selection
 from inventory.model import Inventory
 from inventory.wording import did_you_mean
-from reports.run_folder import RUN_FOLDER
+from reports.run_folder import MACHINE_FACTS, RUN_FOLDER
 
 _RESULTS = pytest.StashKey[dict[str, RebootResult | CouldNotLook]]()
 
@@ -88,6 +89,7 @@ def reboot(request: pytest.FixtureRequest, host_name: str, inventory: Inventory)
     if isinstance(result, CouldNotLook):
         raise result
     request.node.user_properties += [("evidence", f"{label}\t{path}") for label, path in result.evidence]
+    request.config.stash.setdefault(MACHINE_FACTS, {})[host_name] = summary((result.after or result.before).system)
     return result
 
 

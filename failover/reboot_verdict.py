@@ -91,6 +91,15 @@ def awaited(result: RebootResult, after: HostFacts) -> Iterator[GuestReboot]:
 def bonds_not_whole(guest: GuestReboot, wanted: Guest) -> list[str]:
     """What of a guest's bonds is not as it was, and not as the inventory has it. Raises `CouldNotLook`."""
     before, after = _facts(guest)
+    return _bonds_not_whole(before, after, wanted)
+
+
+def hosts_bonds_not_whole(result: RebootResult, after: HostFacts, wanted: Host) -> list[str]:
+    """The same of the host's own bonds. Raises `CouldNotLook`."""
+    return _bonds_not_whole(result.before, after, wanted)
+
+
+def _bonds_not_whole(before: HostFacts | GuestFacts, after: HostFacts | GuestFacts, wanted: Host | Guest) -> list[str]:
     was = {bond.name: bond for bond in known(before.bonds)}
     now = {bond.name: bond for bond in known(after.bonds)}
     nics = {nic.name: nic for nic in known(after.nics)}
@@ -108,7 +117,7 @@ def _facts(guest: GuestReboot) -> tuple[GuestFacts, GuestFacts]:
     return before, known(guest.after)
 
 
-def _not_whole(was: Bond | None, bond: Bond, wanted: Guest, nics: Mapping[str, Nic]) -> Iterator[str]:
+def _not_whole(was: Bond | None, bond: Bond, wanted: Host | Guest, nics: Mapping[str, Nic]) -> Iterator[str]:
     ours = wanted.bonds.get(bond.name)
     there = {slave.nic: slave for slave in bond.slaves}
     expected = {slave.nic for slave in (was.slaves if was else ()) if slave.link_up} | set(ours.slaves if ours else ())
@@ -140,4 +149,6 @@ def unread_forecasts(result: RebootResult) -> list[str]:
     for guest in result.guests:
         if isinstance(guest.before, CouldNotLook) and not guest.may_stay_off:
             found.append(f"nothing was foretold of {guest.name}: {guest.before}")
+        elif isinstance(guest.after, CouldNotLook):
+            found.append(f"what came of {guest.name}'s NICs is not known: {guest.after}")
     return found

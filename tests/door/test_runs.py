@@ -43,6 +43,20 @@ def test_names_options_and_files_reach_pytest(site: Path) -> None:
     assert command == [*PYTEST, *PLUGINS, *ours, "-k", "kvm-02", "--tb=short", str(CHECKS / "test_iommu.py")]
 
 
+def test_a_reboot_is_a_run_of_its_own_unless_guests_are_named_too(site: Path) -> None:
+    drills = CHECKS.parent / "failover"
+    ours = ["--inventory", "site.yaml", "--drill", "--only", "kvm-01"]
+    command = runs.drill_command(sort(["-i", "site.yaml", "--reboot", "kvm-01"]))
+    assert command == [*PYTEST, *PLUGINS, *ours, "--reboot", "kvm-01", str(drills / "test_reboot.py")]
+    command = runs.drill_command(sort(["-i", "site.yaml", "--reboot=kvm-01", "guest-1"]))
+    both = ["--inventory", "site.yaml", "--drill", "--only", "guest-1", "--only", "kvm-01"]
+    assert command == [*PYTEST, *PLUGINS, *both, "--reboot=kvm-01", str(drills)]
+    command = runs.drill_command(sort(["-i", "site.yaml", "guest-1"]))
+    assert command == [*PYTEST, *PLUGINS, "--inventory", "site.yaml", "--drill", "--only", "guest-1", str(drills)]
+    with pytest.raises(InventoryError, match="kvm-03: the inventory has no such host or guest; did you mean"):
+        runs.drill_command(sort(["-i", "site.yaml", "--reboot", "kvm-03"]))
+
+
 def test_the_inventory_is_the_one_here_or_a_sentence_says_how_to_make_one(site: Path) -> None:
     with pytest.raises(
         InventoryError, match=r"no inventory\.yaml here; name one with -i FILE, or make one: ./vfproof discover"

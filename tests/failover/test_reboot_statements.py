@@ -174,15 +174,15 @@ def test_vfs_are_back_after_the_reboot__holds_for_all_and_says_what_is_missing()
         (with_vf(VF_0, address="0000:01:11.0"), f"enp1s0 VF 0 was at {VF_0}, is at 0000:01:11.0"),
     ],
 )
-def test_pfs_and_vfs_keep_names_places_and_drivers__broken(after: HostFacts, said: str) -> None:
+def test_nics_and_vfs_keep_names_places_and_drivers__broken(after: HostFacts, said: str) -> None:
     with pytest.raises(AssertionError, match=said):
-        state(statements.test_pfs_and_vfs_keep_names_places_and_drivers, result(after=after))
+        state(statements.test_nics_and_vfs_keep_names_places_and_drivers, result(after=after))
 
 
-def test_pfs_and_vfs_keep_names_places_and_drivers__holds_for_a_vf_whose_guest_may_stay_off() -> None:
+def test_nics_and_vfs_keep_names_places_and_drivers__holds_for_a_vf_whose_guest_may_stay_off() -> None:
     found = result(after=with_vf(VF_0, driver="igbvf", netdev="enp1s0v0"), freed={VF_0: GUEST})
-    state(statements.test_pfs_and_vfs_keep_names_places_and_drivers, found)
-    state(statements.test_pfs_and_vfs_keep_names_places_and_drivers, result(after=without_vfs()))
+    state(statements.test_nics_and_vfs_keep_names_places_and_drivers, found)
+    state(statements.test_nics_and_vfs_keep_names_places_and_drivers, result(after=without_vfs()))
 
 
 @pytest.mark.parametrize(
@@ -295,19 +295,27 @@ def slaves(**changes: Any) -> tuple[Any, ...]:
         (with_bond(vlans=()), "bond0: bond0 has no VLAN interface 77"),
     ],
 )
-def test_guests_bonds_are_whole_again__broken(after: GuestFacts, said: str) -> None:
+def test_bonds_are_whole_again__broken(after: GuestFacts, said: str) -> None:
     found = result(guests=(guest_reboot(after=after),))
     with pytest.raises(AssertionError, match=f"{HOST}: {GUEST}: .*{said}"):
-        state(statements.test_guests_bonds_are_whole_again, found)
+        state(statements.test_bonds_are_whole_again, found)
 
 
-def test_guests_bonds_are_whole_again__holds_and_knows_nothing_of_a_silent_guest() -> None:
-    state(statements.test_guests_bonds_are_whole_again, result())
+def test_bonds_are_whole_again__broken_on_the_host_itself() -> None:
+    bonds = guest_facts().bonds
+    before = replace(host_facts(), bonds=bonds)
+    with pytest.raises(AssertionError, match=f"{HOST}: bond0 is gone"):
+        state(statements.test_bonds_are_whole_again, result(before))
+    state(statements.test_bonds_are_whole_again, result(before, before))
+
+
+def test_bonds_are_whole_again__holds_and_knows_nothing_of_a_silent_guest() -> None:
+    state(statements.test_bonds_are_whole_again, result())
     silent = guest_back((4.0, "no route to host"))
     with pytest.raises(CouldNotLook, match=f"{GUEST} has not come back: it stopped answering 4 s .* no route to host"):
-        state(statements.test_guests_bonds_are_whole_again, result(guests=(guest_reboot(after=None, back=silent),)))
+        state(statements.test_bonds_are_whole_again, result(guests=(guest_reboot(after=None, back=silent),)))
     with pytest.raises(pytest.skip.Exception):
-        state(statements.test_guests_bonds_are_whole_again, result(after=without_vfs()))
+        state(statements.test_bonds_are_whole_again, result(after=without_vfs()))
 
 
 def test_the_boot_came_as_foretold__broken_by_one_wrong_forecast() -> None:
@@ -326,6 +334,9 @@ def test_the_boot_came_as_foretold__holds_for_a_loss_that_was_foretold() -> None
     unread = replace(host_facts(), pfs=CouldNotLook("sysfs denied"))
     with pytest.raises(CouldNotLook, match="VFs of enp1s0: foretold 2, came not known"):
         state(statements.test_the_boot_came_as_foretold, result(after=unread))
+    silent = guest_reboot(after=CouldNotLook("h488d4f: no route"))
+    with pytest.raises(CouldNotLook, match="what came of h488d4f's NICs is not known: h488d4f: no route"):
+        state(statements.test_the_boot_came_as_foretold, result(guests=(silent,)))
 
 
 def test_phases_stand_in_the_order_in_which_they_came() -> None:
