@@ -12,7 +12,7 @@ from checks.foretold_names import predictions, scheme_name
 from checks.linux.domain_xml import Interface
 from checks.linux.nic_names import Confidence, Prediction
 from failover.boot_facts import GuestFacts
-from failover.boot_forecast import Foretold
+from failover.foretold_boot import Foretold
 
 _STATEMENT = "test_nic_names_survive_the_next_start"
 GONE = "no such NIC"

@@ -20,9 +20,10 @@ from failover.asked import Asked, Carried, wait_for_all
 from failover.before_reboot import demand_another_machine, demand_no_drill, own_boot_id, own_macs
 from failover.bond_state import parse_lines
 from failover.boot_facts import GuestFacts, bundle_file, gather_guests, gather_host
-from failover.boot_forecast import Compared, compare, foretell
+from failover.boot_forecast import foretell
 from failover.boot_log import BootLog
 from failover.coming_back import Awaited, ComingBack
+from failover.foretold_boot import Compared, compare
 from failover.guest import Refused
 from failover.held import signals_wait, terminated_like_interrupted
 from failover.name_forecast import foretell_names
@@ -75,6 +76,10 @@ class Reboot:
                 self._read_again(asked)
         except Refused as reason:
             return replace(self.result, refused=str(reason))
+        except KeyboardInterrupt as signal:
+            if self.result.back is None:
+                raise
+            raise KeyboardInterrupt(self._interrupted(self.result.back, signal)) from None
         finally:
             asked.close()
         return self.result
@@ -103,7 +108,7 @@ class Reboot:
         self._add(evidence=[(f"bundle of {name} before", bundle_file(f"{self.base}/before", name)) for name in read])
 
     def _reboot_and_wait(self, asked: Asked) -> None:
-        """Raises `CouldNotLook` or `Refused` before the command, and `KeyboardInterrupt` with what is known."""
+        """Raises `CouldNotLook` or `Refused` before the command, and nothing after it but `KeyboardInterrupt`."""
         first = asked.look()
         guests = [self._awaited_guest(one) for one in self.result.guests if not one.may_stay_off]
         awaited = self._awaited_host(first)
@@ -113,10 +118,7 @@ class Reboot:
             back = ComingBack(self.host, first.boot_id, awaited)
             self.result = replace(self.result, way=way, back=back, guests=tuple(self._with_backs(guests)))
         self.say(f"{self.host}: rebooting by {way}; waiting for it and its guests, {self.result.deadline_s} s at most")
-        try:
-            wait_for_all(asked, back, guests, begun)
-        except KeyboardInterrupt as signal:
-            raise KeyboardInterrupt(self._interrupted(back, signal)) from None
+        wait_for_all(asked, back, guests, begun)
 
     def _awaited_host(self, now: SinceBoot) -> Awaited:
         """The wanted VFs of PFs that are there, domains that ran and start by themselves, and its own bonds."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from checks.facts.known import known
 from checks.outcome import CouldNotLook
 from failover.boot_facts import GuestFacts, HostFacts
-from failover.boot_forecast import Compared
 from failover.boot_log import BootLog
 from failover.coming_back import ComingBack
+from failover.foretold_boot import Compared
 
 
 @dataclass(frozen=True, slots=True)

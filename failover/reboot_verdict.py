@@ -15,7 +15,7 @@ from checks.outcome import CouldNotLook
 from checks.shared_groups import owners
 from checks.wanted_parameters import given
 from failover.boot_facts import GuestFacts, HostFacts
-from failover.boot_forecast import Compared
+from failover.foretold_boot import Compared
 from failover.reboot_result import GuestReboot, RebootResult
 from inventory.model import Guest, Host
 

@@ -11,9 +11,10 @@ from checks.bundle import Bundle
 from checks.facts.libvirt import Domain
 from checks.facts.pci import Pf
 from failover.boot_facts import GuestFacts, HostFacts, of_guest, of_host
-from failover.boot_forecast import compare, foretell
+from failover.boot_forecast import foretell
 from failover.boot_log import BootLog
 from failover.coming_back import Awaited, ComingBack
+from failover.foretold_boot import compare
 from failover.name_forecast import foretell_names
 from failover.reboot_result import GuestReboot, RebootResult
 from failover.since_boot import PfSince, SinceBoot

@@ -12,7 +12,8 @@ from checks.facts.iommu import Iommu
 from checks.linux.kernel_parameters import split
 from checks.outcome import CouldNotLook
 from failover.boot_facts import HostFacts, of_host
-from failover.boot_forecast import Compared, compare, foretell
+from failover.boot_forecast import foretell
+from failover.foretold_boot import Compared, compare
 from failover.name_forecast import foretell_names
 from inventory.model import Host
 from tests.checks import persistence_host
