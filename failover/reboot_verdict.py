@@ -137,7 +137,7 @@ def _not_whole(was: Bond | None, bond: Bond, wanted: Host | Guest, nics: Mapping
 def wrong_forecasts(result: RebootResult) -> list[str]:
     """Every forecast that something else came of."""
     return [
-        f"{machine}: {one}; by {one.foretold.statement}: {one.foretold.why}"
+        f"{'' if machine == result.host else f'{machine}: '}{one}; by {one.foretold.statement}: {one.foretold.why}"
         for machine, one in result.all_forecasts
         if one.is_wrong
     ]
