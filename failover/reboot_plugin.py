@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -88,7 +88,7 @@ def reboot(request: pytest.FixtureRequest, host_name: str, inventory: Inventory)
     result = results[host_name]
     if isinstance(result, CouldNotLook):
         raise result
-    request.node.user_properties += [("evidence", f"{label}\t{path}") for label, path in result.evidence]
+    _show(request, result.evidence[:1])
     request.config.stash.setdefault(MACHINE_FACTS, {})[host_name] = summary((result.after or result.before).system)
     return result
 
@@ -110,6 +110,7 @@ def after_reboot(rebooted: RebootResult) -> HostFacts:
 def phases_noted(request: pytest.FixtureRequest, rebooted: RebootResult) -> None:
     """Put beside this row what came back when."""
     _note(request, [f"rebooted by {rebooted.way}", *map(str, phases(rebooted))])
+    _show(request, rebooted.evidence[1:])
     request.node.user_properties += [("figure", f"{label}\t{path}") for label, path in rebooted.figures]
 
 
@@ -118,12 +119,18 @@ def boot_log_noted(request: pytest.FixtureRequest, rebooted: RebootResult) -> No
     """Put beside this row what the new kernel said of SR-IOV, the IOMMU and names."""
     lines = rebooted.log.telling() or [rebooted.log.why_not or "nothing about SR-IOV, the IOMMU or names"]
     _note(request, [f"{rebooted.host}'s kernel: {line}" for line in lines])
+    _show(request, rebooted.evidence[1:])
 
 
 @pytest.fixture
 def forecasts_noted(request: pytest.FixtureRequest, rebooted: RebootResult) -> None:
     """Put beside this row every forecast and what came."""
     _note(request, [f"{machine}: {one}" for machine, one in rebooted.all_forecasts])
+    _show(request, rebooted.evidence[1:])
+
+
+def _show(request: pytest.FixtureRequest, evidence: Sequence[tuple[str, str]]) -> None:
+    request.node.user_properties += [("evidence", f"{label}\t{path}") for label, path in evidence]
 
 
 def _note(request: pytest.FixtureRequest, lines: list[str]) -> None:

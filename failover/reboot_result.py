@@ -48,6 +48,7 @@ class RebootResult:
     forecasts: tuple[Compared, ...] = ()
     log: BootLog = field(default_factory=BootLog)
     evidence: tuple[tuple[str, str], ...] = ()
+    """Label and path inside the run folder; the first is the protocol of it all."""
     figures: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -67,7 +67,7 @@ def test_vfs_are_back_after_the_reboot(
     """Every wanted PF has its wanted number of VFs again, with nobody's help.
 
     Why: this is the proof that no forecast can replace. What was foretold of it stands beside what came.
-    Fix: do what the forecast's reason names; where none was foretold, the boot log beside this row tells more.
+    Fix: `./vfproof check` names the rule as it must read; where the loss was not foretold, see the boot log.
     """
     if not wanted_host.pfs:
         pytest.skip("the inventory names no PFs of this host")
