@@ -16,7 +16,7 @@ pf-down, vf-link-down: on the host; port-down, wire-cut: by the site's own hook.
 
 
 class HostDrill(Strict):
-    """Permission to break links on a host for the drills of its guests, and to reboot it: each a permission of its own."""
+    """Permission to break links on a host for the drills of its guests, and another one to reboot it."""
 
     permitted: bool = Field(
         default=False, description="PFs and VFs of this host may be set down; every guest on them must permit it, too"
