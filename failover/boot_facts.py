@@ -23,6 +23,7 @@ from checks.facts.system import System
 from checks.facts.udev import UdevRules
 from checks.gather import Gathers, Order, gather_all
 from checks.outcome import CouldNotLook
+from checks.told_machine import told_of_host
 from checks.ways import Machine
 from reports.run_folder import RunFolder
 
@@ -41,6 +42,8 @@ class HostFacts:
     nics: tuple[Nic, ...] | CouldNotLook
     bonds: tuple[Bond, ...] | CouldNotLook
     """Of the host itself."""
+    told: Mapping[str, str]
+    """What the top of a report says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ def of_host(bundle: Bundle) -> HostFacts:
         persistence=attempt(lambda: persistence.parse(bundle)),
         nics=attempt(lambda: nics.parse(bundle)),
         bonds=attempt(lambda: bonds.parse(bundle)),
+        told=told_of_host(lambda parse: parse(bundle)),
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from checks.fixtures import summary
 from checks.machines import SELECTION, parameters
 from checks.outcome import CouldNotLook
 from failover.boot_facts import HostFacts
@@ -89,7 +88,7 @@ def reboot(request: pytest.FixtureRequest, host_name: str, inventory: Inventory)
     if isinstance(result, CouldNotLook):
         raise result
     _show(request, result.evidence[:1])
-    request.config.stash.setdefault(MACHINE_FACTS, {})[host_name] = summary((result.after or result.before).system)
+    request.config.stash.setdefault(MACHINE_FACTS, {})[host_name] = dict((result.after or result.before).told)
     return result
 
 
