@@ -19,6 +19,7 @@ _NETDEVS = "/sys/class/net"
 _NODES = "/sys/devices/system/node"
 _HANDLES = "devlink dev show"
 _ESWITCH = "devlink -j dev eswitch show"
+_NO_NAME = "<unknown mode>"  # a mode that is newer than the host's iproute2
 _NUMA, _LINK, _END = "numa_node", "link_", ("speed", "width")
 
 SOURCES: tuple[Source, ...] = (
@@ -112,7 +113,12 @@ def _eswitch(bundle: Bundle, address: str) -> tuple[str | None, str]:
             return None, "there is no 'devlink' program on the host"
         if handle not in handles:
             return "legacy", ""  # no devlink instance: the driver has no eswitch to switch
-        return _mode(bundle.output(f"{_ESWITCH} {handle}") or "", handle)
+        text = bundle.output(f"{_ESWITCH} {handle}")
+        if (
+            text is None
+        ):  # a line with nested instances or an index in it (pr_out_dev) is no argument of the next command
+            return None, f"'{_HANDLES}' prints {handle} with more on its line, and nobody was asked about it"
+        return _mode(text, handle)
     except CommandFailed as error:
         # A driver without eswitch modes: EOPNOTSUPP, net/devlink/dev.c (devlink_nl_eswitch_get_doit)
         return ("legacy", "") if "not supported" in error.stderr.lower() else (None, str(error))
@@ -121,11 +127,17 @@ def _eswitch(bundle: Bundle, address: str) -> tuple[str | None, str]:
 
 
 def _mode(text: str, handle: str) -> tuple[str | None, str]:
+    """The mode in `{"dev": {HANDLE: {"mode": MODE, "inline-mode": ..., "encap-mode": ...}}}`; each key may be absent.
+
+    Source: iproute2 devlink/devlink.c (cmd_dev_eswitch_show, pr_out_eswitch, eswitch_mode_name), commit ee2a4a86.
+    """
     try:
         found = json.loads(text)["dev"][handle]["mode"]
     except (ValueError, RecursionError, KeyError, TypeError, IndexError):
         return None, f"'{_ESWITCH} {handle}' printed no mode: {text[:60]!r}"
-    return (found, "") if isinstance(found, str) else (None, f"devlink calls the mode {str(found)[:40]!r}")
+    if not isinstance(found, str) or found == _NO_NAME:
+        return None, f"devlink calls the mode {str(found)[:40]!r}"
+    return found, ""
 
 
 def _text(bundle: Bundle, path: str) -> str | None:

@@ -136,9 +136,11 @@ def eswitch(handles=f"{HANDLE}\n", show=None, denied=()):
 
 
 def test_the_eswitch_mode_is_read_or_its_absence_understood():
-    # The answer's form: devlink-dev(8) and iproute2 devlink/devlink.c (pr_out_eswitch)
+    # The answer's form: iproute2 devlink/devlink.c (pr_out_eswitch); no NIC of the lab has an eswitch to ask.
     switchdev = json.dumps({"dev": {HANDLE: {"mode": "switchdev", "inline-mode": "none", "encap-mode": "basic"}}})
     assert eswitch(show=switchdev) == ("switchdev", "")
+    only_mode = json.dumps({"dev": {HANDLE: {"mode": "switchdev_inactive"}}})
+    assert eswitch(show=only_mode) == ("switchdev_inactive", "")
     assert eswitch(handles="") == ("legacy", "")  # igb on kvm-1: no devlink instance at all
     assert eswitch(show=(1, "devlink answers: Operation not supported")) == ("legacy", "")
 
@@ -148,7 +150,10 @@ def test_the_eswitch_mode_is_read_or_its_absence_understood():
     [
         ({"handles": None}, "no 'devlink' program"),
         ({"show": (1, "devlink answers: Invalid argument")}, "failed with exit status 1"),
+        ({"handles": f"{HANDLE}: index 1\n"}, "with more on its line"),
         ({"show": "{}"}, "printed no mode"),
+        ({"show": json.dumps({"dev": {HANDLE: {"inline-mode": "none"}}})}, "printed no mode"),
+        ({"show": json.dumps({"dev": {HANDLE: {"mode": "<unknown mode>"}}})}, "calls the mode '<unknown mode>'"),
         ({"show": "[" * 5000}, "printed no mode"),
         ({"handles": None, "denied": ["devlink dev show"]}, "not allowed"),
     ],
