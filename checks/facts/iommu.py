@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from checks.bundle import Bundle, UnexpectedOutput
-from checks.facts.known import attempt
+from checks.facts.known import attempt, known
 from checks.linux.acpi_tables import Dmar, has_smmu, read_dmar
 from checks.linux.iommu_start import Firmware
 from checks.outcome import CouldNotLook
@@ -58,15 +58,16 @@ _CPU_VENDORS: Mapping[str, Vendor] = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One IOMMU group. `type` is the default domain (DMA, DMA-FQ, identity, ...); None before Linux 5.11.
+    """One IOMMU group. `type` is the default domain (DMA, DMA-FQ, identity, ...); None where it is not told
+    (before Linux 5.11).
 
-    `reserved`: the kinds of reserved regions in it (direct, direct-relaxable, reserved, msi).
+    `reserved`: the kinds of reserved regions in it (direct, direct-relaxable, reserved, msi), or why none is known.
     """
 
     number: int
     members: tuple[str, ...]
     type: str | None
-    reserved: frozenset[str]
+    reserved: frozenset[str] | CouldNotLook
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,12 @@ class Iommu:
 
     @property
     def interrupts_remapped(self) -> bool:
-        """Whether interrupt remapping is at work: a chip named IR-..., or on Arm an msi region in a group."""
+        """Whether interrupt remapping is at work: a chip named IR-..., or on Arm an msi region in a group.
+
+        Raises CouldNotLook where the regions are not known.
+        """
         if self.cpu_vendor == "arm":
-            return any("msi" in group.reserved for group in self.groups)
+            return any("msi" in known(group.reserved) for group in self.groups)
         return any(chip.startswith("IR-") for chip in self.interrupt_chips)
 
     def group_of(self, address: str) -> Group | None:
@@ -147,10 +151,15 @@ def _groups(bundle: Bundle) -> tuple[Group, ...]:
     for path in bundle.links(f"{_GROUPS}/*/devices/*"):
         parts = path.split("/")
         members.setdefault(_number(parts[-3], path), []).append(parts[-1])
-    types = _by_group(bundle.texts(f"{_GROUPS}/*/type"))
-    regions = _by_group(bundle.texts(f"{_GROUPS}/*/reserved_regions"))
+    types = attempt(lambda: _by_group(bundle.texts(f"{_GROUPS}/*/type")))
+    regions = attempt(lambda: _by_group(bundle.texts(f"{_GROUPS}/*/reserved_regions")))
     return tuple(
-        Group(number, tuple(sorted(names)), types.get(number, "").strip() or None, _kinds(regions.get(number, "")))
+        Group(
+            number,
+            tuple(sorted(names)),
+            None if isinstance(types, CouldNotLook) else types.get(number, "").strip() or None,
+            regions if isinstance(regions, CouldNotLook) else _kinds(regions.get(number, "")),
+        )
         for number, names in sorted(members.items())
     )
 

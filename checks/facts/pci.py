@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from checks.bundle import Bundle, UnexpectedOutput
 from checks.facts import pf_details
+from checks.facts.known import attempt
 from checks.facts.pf_details import PfDetails
 from checks.linux.pci_address import sort_key
 from checks.linux.vf_info import VfInfo, infos_by_netdev
@@ -17,8 +18,9 @@ from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, Links, Source
 
 _DEVICES = "/sys/bus/pci/devices"
+_AUTOPROBE = "sriov_drivers_autoprobe"
 IDS = ("class", "vendor", "device", "subsystem_vendor", "subsystem_device")
-_SRIOV = ("sriov_totalvfs", "sriov_numvfs", "sriov_offset", "sriov_stride", "sriov_drivers_autoprobe")
+_SRIOV = ("sriov_totalvfs", "sriov_numvfs", "sriov_offset", "sriov_stride", _AUTOPROBE)
 _ATTRIBUTES = (*IDS, *_SRIOV)
 _LINK_LIST = "ip -d -j link show"
 
@@ -94,7 +96,11 @@ def parse(bundle: Bundle) -> tuple[Pf, ...]:
 
     Raises UnexpectedOutput when sysfs or `ip` answers what neither ever prints.
     """
-    attributes = {name: _by_device(bundle.texts(f"{_DEVICES}/*/{name}")) for name in _ATTRIBUTES}
+    attributes = {name: _by_device(bundle.texts(f"{_DEVICES}/*/{name}")) for name in _ATTRIBUTES if name != _AUTOPROBE}
+    autoprobe = attempt(
+        lambda: _by_device(bundle.texts(f"{_DEVICES}/*/{_AUTOPROBE}"))
+    )  # it explains, and decides nothing
+    attributes[_AUTOPROBE] = {} if isinstance(autoprobe, CouldNotLook) else autoprobe
     drivers = {_device(path): _last(target) for path, target in bundle.links(f"{_DEVICES}/*/driver").items()}
     netdevs = _netdevs(bundle)
     reported, unreported = _reported_vfs(bundle)
@@ -119,7 +125,7 @@ def parse(bundle: Bundle) -> tuple[Pf, ...]:
                 numvfs=_number(own, "sriov_numvfs", address),
                 offset=_number(own, "sriov_offset", address),
                 stride=_number(own, "sriov_stride", address),
-                autoprobe=_flag(own, "sriov_drivers_autoprobe", address),
+                autoprobe=_flag(own, _AUTOPROBE, address),
                 vfs=vfs,
                 incomplete=_incomplete(names, len(vfs), reported, unreported),
                 device_path=paths.get(address, ""),

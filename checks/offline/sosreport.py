@@ -1,8 +1,8 @@
-"""A sosreport as a bundle: its files in the places of our sources, as far as it reaches.
+"""A sosreport as a bundle: its files and its commands' outputs in the places of our sources, as far as it reaches.
 
-What is not in it says nothing about the host: it is "not in the sosreport", never "missing". Only of folders that sos
-copies whole (its plugins boot, grub2, kernel, libvirt and udev), and of which something is there, is the rest missing.
-Secrets that sos left in are left out here by the sources' own filters. Source: sos/report/plugins/*.py of sos 4.
+What is not in it says nothing about the host: it is "not in the sosreport", never "missing". Only where sos copies a
+place whole (`checks.offline.sos_coverage`) is the rest missing. Secrets that sos left in are left out here by the
+sources' own filters. Source: sos/report/plugins/*.py of sos 4.
 """
 
 from __future__ import annotations
@@ -10,35 +10,33 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from checks.bundle import Bundle
 from checks.contents import matches
 from checks.gather import mask
-from checks.offline.sos_archive import Files, NotASosreport, read
-from checks.source import Attributes, File, Names, Source
+from checks.offline.sos_archive import NotASosreport, read
+from checks.offline.sos_contents import WANTED, Host, host_of
+from checks.offline.sos_outputs import answers
+from checks.source import Attributes, Command, File, Links, Names, Source
 from checks.stream import Envelope
 
-_WHOLE = (
-    "/boot/loader/entries",
-    "/etc/libvirt/qemu",
-    "/etc/libvirt/qemu/networks",
-    "/etc/modprobe.d",
-    "/etc/udev/rules.d",
-    "/usr/lib/udev/rules.d",
-)
-_WANTED = ("/boot/", "/etc/", "/lib/", "/proc/", "/run/", "/sys/", "/usr/lib/", "/sos_commands/", "/sos_reports/")
 _ABSENT = "not in the sosreport"
 _BYTES = {"LC_ALL": "C"}
+Section = tuple[str, bytes]
+Answer = Generator[Section, None, bool]
+"""The sections of a source; then whether they are all that the host would have answered."""
 
 
 def bundle_of(path: Path, machine: str, sources: tuple[Source, ...]) -> Bundle:
     """What an archive or folder of sos holds of the sources. Raises NotASosreport."""
-    files = _merged(read(path, _WANTED))
+    host = host_of(read(path, WANTED))
+    if host.manifest.disguised:
+        raise NotASosreport(f"{path}: 'sos clean' put other names and addresses into it, so it tells of no real host")
     boundary = secrets.token_hex(16)
-    sections = [(tag, number, payload) for number, one in enumerate(sources) for tag, payload in _answer(one, files)]
+    sections = [(tag, number, payload) for number, one in enumerate(sources) for tag, payload in _answer(one, host)]
     rows = [("hello", 0, b""), *sections, ("bye", 0, b"")]
     raw = b"".join(
         f"\n{boundary} {tag} {0 if tag == 'err' else number}\n".encode()  # an err's number says that it was masked
@@ -52,55 +50,78 @@ def bundle_of(path: Path, machine: str, sources: tuple[Source, ...]) -> Bundle:
     return Bundle(Envelope(machine, taken_at, boundary, sources), raw)
 
 
-def _merged(files: Files) -> Files:
-    """Since /usr was merged, /lib is a part of it; sos writes down either."""
-    files.texts = {_usr(path): data for path, data in files.texts.items()}
-    files.folders = {_usr(path) for path in files.folders}
-    return files
-
-
-def _usr(path: str) -> str:
-    return f"/usr{path}" if path.startswith("/lib/") else path
-
-
-def _answer(source: Source, files: Files) -> Iterator[tuple[str, bytes]]:
+def _answer(source: Source, host: Host) -> Iterator[Section]:
     """The sections of one source."""
-    if isinstance(source, Names) and _known(f"{source.path}/x", files):
-        names = sorted({path[len(source.path) + 1 :].partition("/")[0] for path in _below(source.path, files)})
+    match source:
+        case Command():
+            known = yield from _command(source, host)
+        case Names():
+            known = yield from _names(source, host)
+        case Links():
+            known = yield from _links(source, host)
+        case File() | Attributes():
+            known = yield from _texts(source, host)
+    yield ("done", b"") if known else ("unread", _ABSENT.encode())
+
+
+def _command(source: Command, host: Host) -> Answer:
+    found = answers(source, host.manifest, host.texts)
+    if source.line in host.outputs:
+        yield from _item(source.line, "cmd", _kept(source, host.outputs[source.line]), b"", 0)
+        return True
+    for line, answer in (found or {}).items():
+        went_well = answer.rc == 0
+        said = b"" if went_well else _kept(Command(source.line), answer.data)[:2000]
+        yield from _item(line, "cmd", _kept(source, answer.data) if went_well else b"", said, answer.rc)
+    return found is not None
+
+
+def _names(source: Names, host: Host) -> Answer:
+    names = host.names_in(source.path)
+    if names is not None:
         yield "dirs", b"".join(record.encode() + b"\0" for record in (f"D{source.path}", *(f"N{n}" for n in names)))
-        yield "done", b""
-    elif isinstance(source, File | Attributes) and not (isinstance(source, File) and source.binary):
-        found = sorted(path for path in files.texts if matches(path, source.path))
-        for path in found:
-            yield "item", path.encode("utf-8", "surrogateescape")
-            yield "out", _kept(source, files.texts[path])
-            yield "err", b"\nrc 0"
-        if source.path in found or _known(source.path, files):
-            yield "done", b""
+    return names is not None or host.lacks(source.path)
+
+
+def _links(source: Links, host: Host) -> Answer:
+    found = {path: to for path, to in sorted(host.links.items()) if matches(path, source.path)}
+    if found:
+        rows = "".join(f"lrwxrwxrwx 1 0 0 0 Jan  1 00:00 {path} -> {to}\n" for path, to in found.items())
+        yield "list", b"".join(_bytes(path) + b"\0" for path in found)
+        yield "ls", _bytes(rows)
+        yield "err", b"\nrc 0"
+    return source.path in found or host.covers(source.path)
+
+
+def _texts(source: File | Attributes, host: Host) -> Answer:
+    binary = isinstance(source, File) and source.binary
+    found = sorted(path for path in host.texts if matches(path, source.path))
+    for path in found:
+        if binary:
+            yield from _item(path, "hex", host.texts[path].hex(" ").encode(), b"", 0)
         else:
-            yield "unread", _ABSENT.encode()
-    else:
-        yield "unread", _ABSENT.encode()
+            yield from _item(path, "out", _kept(source, host.texts[path]), b"", 0)
+    return source.path in found or host.covers(source.path)
 
 
-def _below(folder: str, files: Files) -> list[str]:
-    return [path for path in files.texts if path.startswith(f"{folder}/")]
+def _item(name: str, tag: str, out: bytes, err: bytes, rc: int) -> Iterator[Section]:
+    yield "item", _bytes(name)
+    yield tag, out
+    yield "err", err + f"\nrc {rc}".encode()
 
 
-def _known(pattern: str, files: Files) -> bool:
-    """Whether what is not there was not there on the host either: sos copies the folder, and did."""
-    folder = pattern.rpartition("/")[0]
-    return folder in _WHOLE and (folder in files.folders or bool(_below(folder, files)))
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
-def _kept(source: File | Attributes, data: bytes) -> bytes:
+def _kept(source: Source, data: bytes) -> bytes:
     """The lines that the source lets leave a host, masked: by the programs that do it there."""
     if isinstance(source, Attributes):
         return data
     steps = [["sed", "-E", mask()]]
-    if source.keep:
+    if isinstance(source, File | Command) and source.keep:
         steps.insert(0, ["grep", "-aE", "-e", source.keep])
-    if source.drop:
+    if isinstance(source, File | Command) and source.drop:
         steps.insert(0, ["grep", "-avE", "-e", source.drop])
     for step in steps:
         done = subprocess.run(
