@@ -83,7 +83,8 @@ def test_every_pf_has_a_slot_that_carries_its_port(host_name: str, wanted_host: 
     """
     paired = paired_pfs(wanted_host, pfs)
     seated = [(p, p.found, link) for p in paired if p.found and (link := p.found.details.link)]
-    if not seated and all(p.found for p in paired):
+    unread = [text for p in paired if p.found and (text := p.found.details.link_unread)]
+    if not seated and not unread and all(p.found for p in paired):
         pytest.skip("no wanted PF has a PCI Express link of its own")
     narrow = [
         f"{p.name} ({found.address}) has a port of {found.details.speed_mbps} Mbit/s behind {link.current}, which "
@@ -93,6 +94,8 @@ def test_every_pf_has_a_slot_that_carries_its_port(host_name: str, wanted_host: 
     ]
     read = "read from current_link_speed, current_link_width and speed in /sys/class/net/*"
     assert not narrow, f"{host_name}: {'; '.join(narrow)} ({read})"
+    if unread:
+        raise CouldNotLook(f"{host_name}: PCI Express links unknown: {'; '.join(unread)}")
     for p in paired:
         for text in _place(p):
             advise(f"{host_name}: {text}")

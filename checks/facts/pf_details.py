@@ -40,6 +40,7 @@ SOURCES: tuple[Source, ...] = (
 class PfDetails:
     """More of one PF; None is what is not known, and a text in `capability` or `eswitch_unknown` says why not.
 
+    `link` is None for a PF without one, unless `link_unread` says why nothing was read.
     `capability`: what the card itself says; None when it shows no SR-IOV capability. `eswitch_mode`: "legacy" also for
     drivers that know no other. `numa_node` is -1 when the firmware does not tell; `numa_nodes` counts the host's.
     """
@@ -49,6 +50,7 @@ class PfDetails:
     numa_node: int | None = None
     numa_nodes: int = 1
     link: PcieLink | None = None
+    link_unread: str | None = None
     capability: SriovCapability | str | None = "it was not read"
     eswitch_mode: str | None = None
     eswitch_unknown: str = "it was not read"
@@ -68,6 +70,7 @@ def details(bundle: Bundle, address: str, netdev: str | None) -> PfDetails:
         numa_node=_number(bundle, f"{_NETDEVS}/{netdev}/device/{_NUMA}"),
         numa_nodes=_nodes(bundle),
         link=_link(bundle, f"{_NETDEVS}/{netdev}/device"),
+        link_unread=_unread(bundle, f"{_NETDEVS}/{netdev}/device/current_{_LINK}speed"),
         capability=_capability(bundle, netdev),
         eswitch_mode=mode,
         eswitch_unknown=unknown,
@@ -138,6 +141,11 @@ def _mode(text: str, handle: str) -> tuple[str | None, str]:
     if not isinstance(found, str) or found == _NO_NAME:
         return None, f"devlink calls the mode {str(found)[:40]!r}"
     return found, ""
+
+
+def _unread(bundle: Bundle, path: str) -> str | None:
+    found = attempt(lambda: bundle.text(path))
+    return str(found) if isinstance(found, CouldNotLook) else None
 
 
 def _text(bundle: Bundle, path: str) -> str | None:

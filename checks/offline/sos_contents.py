@@ -22,7 +22,9 @@ _ROOT_LINKS = "find / -maxdepth 2 -type l -ls"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`texts`, `links` by path; `names` of whole folders; `outputs` by command line; `places`: all of them is there.
+    """`texts`, `links` by path; `names` of whole folders; `outputs` by command line.
+
+    `places`: all that is in them is there. `whole`: all that these very globs find.
 
     `folders`: those of the archive.
     """
@@ -34,12 +36,13 @@ class Host:
     listings: Listings
     outputs: dict[str, bytes]
     places: tuple[str, ...]
+    whole: frozenset[str]
     manifest: Manifest
 
     def covers(self, pattern: str) -> bool:
         """Whether what a glob does not find here was not on the host either."""
         listed = self.listings.within(pattern) and all(path in self.texts for path in self.listings.files(pattern))
-        return listed or covered(pattern, self.places)
+        return listed or pattern in self.whole or covered(pattern, self.places)
 
     def names_in(self, folder: str) -> tuple[str, ...] | None:
         """The names in a folder; None when that is not known, or there is none."""
@@ -63,7 +66,7 @@ def host_of(files: Files) -> Host:
     links = {_usr(path): _target(_usr(path), to) for path, to in files.links.items()}
     texts |= dict(_through_links(texts, links))
     folders = {_usr(path) for path in files.folders}
-    return _told(Host(texts, links, folders, {}, Listings(), {}, copied(manifest), manifest))
+    return _told(Host(texts, links, folders, {}, Listings(), {}, copied(manifest), frozenset(), manifest))
 
 
 def _usr(path: str) -> str:
@@ -131,7 +134,8 @@ def _told(host: Host) -> Host:
         names={folder: tuple(sorted(names)) for folder, names in sysfs.names.items()},
         listings=listings(listed),
         outputs=outputs,
-        places=(*host.places, *sorted(whole)),
+        places=host.places,
+        whole=frozenset(whole),
         manifest=host.manifest,
     )
 

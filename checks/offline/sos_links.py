@@ -75,7 +75,7 @@ def _vf(found: re.Match[str]) -> dict[str, Any]:
     if state := _said("link-state", r"(auto|enable|disable)", rest):
         info["link_state"] = state
     vlan = {key: int(value) for key in ("vlan", "qos") if (value := _said(key, r"(\d{1,5})", rest))}
-    protocol = _said("vlan protocol", r"(\S{1,10})", rest)
+    protocol = _said("vlan protocol", r"([^\s,]{1,10})", rest)
     info["vlan_list"] = [{**vlan, **({"protocol": protocol} if protocol else {})}]
     rates = {key: int(value) for key in ("max_tx", "min_tx") if (value := _said(f"{key}_rate", r"(\d{1,9})Mbps", rest))}
     return {**info, **({"rate": rates} if rates else {})}

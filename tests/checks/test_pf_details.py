@@ -191,3 +191,11 @@ def test_any_attribute_ends_in_details_or_one_error(text):
     files: dict[str, str | bytes] = {f"/sys/class/net/enp1s0/{name}": text for name in names}
     with contextlib.suppress(CouldNotLook):
         pf_details.details(Bundle.of(files=files), ADDRESS, "enp1s0")
+
+
+def test_a_link_that_was_not_read_is_not_one_that_is_not_there():
+    path = "/sys/class/net/enp1s0/device/current_link_speed"
+    assert pf_details.details(Bundle.of(), ADDRESS, "enp1s0").link_unread is None
+    found = pf_details.details(Bundle.of(denied=[path]), ADDRESS, "enp1s0")
+    assert found.link is None
+    assert "not allowed" in (found.link_unread or "")

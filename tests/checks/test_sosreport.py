@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import tarfile
 import time
@@ -36,7 +37,16 @@ SOURCES = (
     File("/boot/loader/entries/*.conf"),
 )
 # The places are those of an archive that sos 4.0 (Debian 12) made; the texts are of this test.
+ENDED = {"timeout_hit": False, "end_time": "2026-11-26 12:39:47", "commands": []}
+
+
+def manifest(plugins=("udev", "kernel"), version="4.9.1", **more) -> bytes:
+    whole = {"version": version, "cmdline": "report", "policy": "Debian", **more}
+    return json.dumps({**whole, "components": {"report": {"plugins": dict.fromkeys(plugins, ENDED)}}}).encode()
+
+
 REPORT = {
+    "sos_reports/manifest.json": manifest(),
     "sos_commands/kernel/uname_-a": b"Linux vm 6.1.0 x86_64\n",
     "proc/cmdline": b"root=/dev/sda1 intel_iommu=on rd.iscsi.password=hunter2\n",
     "etc/udev/rules.d/70-sriov.rules": b'ACTION=="add", ATTR{device/sriov_numvfs}="2"\n',

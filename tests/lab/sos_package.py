@@ -39,7 +39,10 @@ def report(lab: Lab, node: str, to: Path) -> None:
     """Make a sosreport of the node, and fetch it. It takes minutes: hundreds of commands, and Python is slow there."""
     lab.output(node, f"mkdir -p /var/tmp/sos; {_REPORT}; ls /var/tmp/sos/*.tar.gz", timeout_s=3000)
     done = subprocess.run(
-        ssh_command(lab.state, node, "cat /var/tmp/sos/sosreport-*.tar.gz"), stdout=subprocess.PIPE, check=True, timeout=600
+        ssh_command(lab.state, node, "cat /var/tmp/sos/sosreport-*.tar.gz"),
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=600,
     )
     to.write_bytes(done.stdout)
 
