@@ -15,6 +15,7 @@ from checks.offline.sos_manifest import Manifest
 
 WANTED = ("/boot/", "/etc/", "/lib/", "/proc/", "/run/", "/sys/", "/usr/lib/", "/sos_commands/", "/sos_reports/")
 _MOST_HOPS = 8
+_OF_BONDS = {"/sys/class/net/*/bonding/*", "/sys/class/net/*/bonding_slave/*", "/proc/net/bonding/*"}
 _SETTINGS = {"/proc/sys/net/ipv4/conf/*/arp_notify", "/proc/sys/net/ipv6/conf/*/ndisc_notify"}
 _SWAPPED = str.maketrans("./", "/.")
 _ROOT_LINKS = "find / -maxdepth 2 -type l -ls"
@@ -108,8 +109,11 @@ def _told(host: Host) -> Host:
     texts, outputs, whole = dict(sysfs.texts), {}, set(sysfs.whole)
     if (found := sos_links.links(_printed(host, sos_links.LINKS) or b"")) is not None:
         texts |= dict(sos_links.attributes(found))
-        whole |= {f"/sys/class/net/*/{name}" for name in ("address", "mtu", "operstate")}
+        sysfs.links |= dict(sos_links.masters(found))
+        whole |= {f"/sys/class/net/*/{name}" for name in ("address", "mtu", "operstate", "master")}
         outputs[sos_links.JSON] = sos_links.as_json(found)
+        if not any(one.get("linkinfo", {}).get("info_kind") == "bond" for one in found):
+            whole |= _OF_BONDS
     if chips := sos_devices.interrupt_chips(host.texts.get(sos_devices.INTERRUPTS, b"")):
         texts |= chips
         whole.add("/sys/kernel/irq/*/chip_name")

@@ -104,3 +104,10 @@ def attributes(found: list[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
         yield f"{place}/address", f"{link.get('address', '')}\n".encode()
         yield f"{place}/mtu", f"{link['mtu']}\n".encode()
         yield f"{place}/operstate", f"{link['operstate'].lower()}\n".encode()
+
+
+def masters(found: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The links `master` in sysfs: what an interface is a port or a slave of, which is never hardware."""
+    for link in found:
+        if "master" in link:
+            yield f"/sys/class/net/{link['ifname']}/master", f"../{link['master']}"

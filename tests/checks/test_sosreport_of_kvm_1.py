@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bundle import Bundle, CommandFailed, ReadFailed
-from checks.facts import firmware, iommu, kernel_log, libvirt, libvirt_start, networks, pci, system, udev
+from checks.facts import firmware, iommu, kernel_log, libvirt, libvirt_start, networks, nics, pci, system, udev
 from checks.facts.catalogue import HOST_SOURCES
 from checks.facts.persistence import parse as persistence
 from checks.linux.vf_info import VfInfo, infos_by_netdev
@@ -121,9 +121,7 @@ def test_the_rest_that_it_tells(report):
         lambda b: b.texts("/sys/kernel/iommu_groups/*/type"),
         lambda b: b.output("nmcli -t -f DEVICE,STATE,CONNECTION device"),
         lambda b: b.output("libvirtd --version"),
-        lambda b: b.texts(
-            "/sys/class/net/*/bonding_slave/*"
-        ),  # of /sys/class/net the links are known, and little below
+        lambda b: b.texts("/sys/class/net/*/speed"),  # of a NIC the links are known, and little below
         lambda b: b.names("/etc/libvirt/qemu"),  # only the *.xml of it
         libvirt_start.parse,
         udev.parse,
@@ -132,6 +130,14 @@ def test_the_rest_that_it_tells(report):
 def test_what_sos_does_not_have_is_unknown(report, ask):
     with pytest.raises(ReadFailed, match="not in the sosreport"):
         ask(report)
+
+
+def test_a_host_without_bonds_has_none_and_one_with_bonds_may_have_any(report, changed):
+    assert report.texts("/sys/class/net/*/bonding/*") == report.texts("/sys/class/net/*/bonding_slave/*") == {}
+    assert {nic.name: nic.master for nic in nics.parse(report) if nic.master} == {"vnet0": "virbr-control"}
+    bond = without(changed, LINKS, "    tun type tap", "    bond mode active-backup")
+    with pytest.raises(ReadFailed, match="not in the sosreport"):
+        bond.texts("/sys/class/net/*/bonding/*")
 
 
 def test_what_it_has_whole_is_missing_where_it_is_not(report):

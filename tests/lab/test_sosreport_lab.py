@@ -17,6 +17,13 @@ TOPOLOGY = Path(__file__).parent / "udev_host.yaml"
 # Of each area a statement that rests on another of its files.
 TOLD = {
     "test_every_pf_has_the_wanted_number_of_vfs",
+    "test_every_vf_is_alone_in_its_iommu_group",
+    "test_interrupt_remapping_is_on",
+    "test_iommu_is_effective_after_the_next_boot",
+    "test_no_vf_is_promised_twice",
+    "test_vf_macs_are_set_and_unique",
+    "test_the_kernel_reports_no_sriov_trouble",
+    "test_host_bonds_have_link",
 }
 
 
