@@ -156,7 +156,7 @@ def test_lists_and_hooks():
     sysfs = {"/etc/sysfs.conf": "class/net/enp1s0/device/sriov_numvfs = 4\n"}
     assert only(sysfs, links={"/etc/rcS.d/S01sysfsutils": "../init.d/sysfsutils"}).effective is True
     interfaces = {"/etc/network/interfaces": f"iface enp1s0 inet manual\n  pre-up echo 4 > {NETDEV}\n"}
-    assert (only(interfaces).mechanism, only(interfaces).effective) == ("ifupdown", None)
+    assert (only(interfaces).mechanism, only(interfaces).effective) == ("ifupdown", False)
     assert not claims({"/etc/network/interfaces": f"  post-down echo 0 > {NETDEV}\n"})
     cron = only({"/etc/cron.d/vfs": f"@reboot root echo 4 > {NETDEV}\n"})
     assert cron.effective is None
@@ -234,6 +234,30 @@ SECRETS = [
     ("/etc/os-net-config/sriov_config.yaml", "- name: x\n  secret: hunter2\n"),
     ("/etc/crontab", "@reboot root curl -u hunter2 x\n"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("before", "effective", "why"),
+    [
+        ("source /etc/network/interfaces.d/*\n", True, ""),
+        ("source-directory /etc/network/interfaces.d\n", True, ""),
+        ("source /etc/network/interfaces.d/*.cfg\n", False, "/etc/network/interfaces does not read this file"),
+        ("", False, "/etc/network/interfaces does not read this file"),
+        ("source /etc/network/interfaces.d/*\nmapping enp1s0\n  script x\n", None, "a mapping or a pattern leads to"),
+    ],
+)
+def test_files_of_ifupdown_count_where_the_main_one_reads_them(before, effective, why):
+    stanza = f"allow-auto enp1s0\niface enp1s0 inet manual\n\tup echo 4 >{NETDEV}\n\tpost-down echo 0 >{NETDEV}\n"
+    texts = {"/etc/network/interfaces": before, "/etc/network/interfaces.d/pf": stanza}
+    found = only(texts, links={"/etc/rcS.d/S01networking": "../init.d/networking"})
+    assert (found.effective, found.count) == (effective, 4)
+    assert why in found.reason
+
+
+def test_a_nic_that_ifupdown_meets_by_udev_is_left_open():
+    texts = f"allow-hotplug enp1s0\niface enp1s0 inet manual\n  up echo 4 > {NETDEV}\n"
+    found = only({"/etc/network/interfaces": texts})
+    assert (found.effective, "allow-hotplug" in found.reason) == (None, True)
 
 
 @pytest.mark.parametrize(("path", "text"), SECRETS)

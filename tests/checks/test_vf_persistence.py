@@ -122,6 +122,8 @@ def test_vfs_come_back_after_a_reboot__could_not_look_into_programs_and_doubtful
         state(come_back, denied=[NM])
 
 
+IFUPDOWN = "/etc/network/interfaces"
+INTERFACES = f"auto lo enp1s0\niface lo inet loopback\niface enp1s0 inet manual\n  pre-up echo 2 > {NETDEV}\n"
 MECHANISMS: dict[str, dict[str, Any]] = {
     "link": {"more": {f"{LINKS}/10-pf.link": LINK}},
     "unit": {"more": {f"{UNITS}/vfs.service": UNIT}, "wants": ["vfs.service"]},
@@ -133,6 +135,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
         "more": {"/etc/sysfs.d/vfs.conf": "class/net/enp1s0/device/sriov_numvfs = 2\n"},
         "wants": ["sysfsutils.service"],
     },
+    "ifupdown": {"more": {IFUPDOWN: INTERFACES}, "wants": ["networking.service"]},
     "operator": {
         "more": {
             "/etc/sriov-operator/sriov-interface-config.yaml": f"interfaces:\n  - pciAddress: {PF}\n    numVfs: 2\n"
@@ -167,6 +170,10 @@ FAULTS = [
     ("netplan", {"more": {"/etc/netplan/x.yaml": NETPLAN.replace(": 2\n", ": 12\n")}}, "12 VFs are more than the 7"),
     ("modprobe", {"more": {"/etc/modprobe.d/igb.conf": "options igb max_vfs=3\n"}}, "makes 3"),
     ("sysfsutils", {"wants": []}, "no boot starts sysfsutils.service"),
+    ("ifupdown", {"wants": []}, "no boot starts networking.service"),
+    ("ifupdown", {"more": {IFUPDOWN: INTERFACES.replace(" enp1s0", "", 1)}}, "there is no line 'auto enp1s0'"),
+    ("ifupdown", {"more": {IFUPDOWN: INTERFACES.replace("echo 2", "echo 3")}}, "makes 3"),
+    ("ifupdown", {"more": {IFUPDOWN: "auto lo\n", f"{IFUPDOWN}.d/pf": INTERFACES}}, "does not read this file"),
 ]
 
 

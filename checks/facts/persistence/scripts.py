@@ -10,6 +10,7 @@ from checks.facts.known import attempt
 from checks.facts.persistence.found import Found, Host, links_of, texts_of
 from checks.facts.persistence.places import Place, claim_on
 from checks.facts.persistence.services import LIBVIRT, LINE, MASKS
+from checks.linux import ifupdown
 from checks.linux.sysfs_writes import ATTRIBUTE, listed_writes, shell_writes
 from checks.outcome import CouldNotLook
 from checks.source import Command, File, Links, Source
@@ -35,7 +36,8 @@ _HOOKS = (
 _SYSV = "/etc/rc[S2345].d/S*"
 
 SOURCES: tuple[Source, ...] = (
-    *(File(pattern, keep=_KEEP) for pattern in (*_RC_LOCAL, *_TMPFILES, *_SYSFS, *_IFUPDOWN, *_TUNED, *_HOOKS)),
+    *(File(pattern, keep=_KEEP) for pattern in (*_RC_LOCAL, *_TMPFILES, *_SYSFS, *_TUNED, *_HOOKS)),
+    *(File(pattern, keep=f"{_KEEP}|{ifupdown.KEEP}") for pattern in _IFUPDOWN),
     File(_ACTIVE),
     Command(_EXECUTABLE),
     Links(_SYSV),
@@ -48,6 +50,7 @@ def read(bundle: Bundle, host: Host, found: Found) -> None:
     places = [
         *_rc_local(bundle, host),
         *_lists(bundle, host),
+        *_ifupdown(bundle, host),
         *_others(bundle),
     ]
     for place in places:
@@ -106,12 +109,23 @@ def _lists(bundle: Bundle, host: Host) -> Iterable[Place]:
         yield Place("sysfsutils", "sysfsutils", path, writes, acts, reason)
 
 
+def _ifupdown(bundle: Bundle, host: Host) -> Iterable[Place]:
+    texts = texts_of(bundle, _IFUPDOWN)
+    interfaces = ifupdown.parse(texts)
+    sysv = any(link.endswith("networking") for link in bundle.links(_SYSV))
+    service = ifupdown.SERVICE in host.started or sysv
+    for stanza in interfaces.stanzas:
+        if writes := shell_writes(stanza.commands):
+            acts, reason = ifupdown.brought_up(interfaces, stanza, service=service)
+            yield Place("ifupdown", "ifupdown", stanza.path, writes, acts, reason)
+    for path in texts.keys() - interfaces.read:
+        for stanza in ifupdown.alone(path, texts[path]).stanzas:
+            if writes := shell_writes(stanza.commands):
+                reason = f"{ifupdown.MAIN} does not read this file"
+                yield Place("ifupdown", "ifupdown", path, writes, acts=False, reason=reason)
+
+
 def _others(bundle: Bundle) -> Iterable[Place]:
-    for path, text in texts_of(bundle, _IFUPDOWN).items():
-        lines = [re.sub(r"^\s*(?:pre-up|up|post-up)\s+", "", line) for line in text.splitlines()]
-        writes = shell_writes(line for line in lines if not re.match(r"\s*(?:pre-down|down|post-down)\b", line))
-        reason = "whether ifupdown brings that interface up at boot is not judged"
-        yield Place("ifupdown", "ifupdown", path, writes, None, reason)
     active = (bundle.text(_ACTIVE) or "").split()
     for path, text in texts_of(bundle, _TUNED).items():
         if ATTRIBUTE in text and path.split("/")[-2] in active:
