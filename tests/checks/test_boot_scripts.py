@@ -159,7 +159,7 @@ def test_lists_and_hooks():
     assert (only(interfaces).mechanism, only(interfaces).effective) == ("ifupdown", False)
     assert not claims({"/etc/network/interfaces": f"  post-down echo 0 > {NETDEV}\n"})
     cron = only({"/etc/cron.d/vfs": f"@reboot root echo 4 > {NETDEV}\n"})
-    assert cron.effective is None
+    assert cron.effective is False  # no boot starts a cron here
     tuned = {"/etc/tuned/site/tuned.conf": f"{NETDEV}=4\n"}
     assert not claims(tuned)
     assert only(tuned | {"/etc/tuned/active_profile": "site\n"}).title == "tuned profile"
@@ -250,6 +250,31 @@ def test_files_of_ifupdown_count_where_the_main_one_reads_them(before, effective
     stanza = f"allow-auto enp1s0\niface enp1s0 inet manual\n\tup echo 4 >{NETDEV}\n\tpost-down echo 0 >{NETDEV}\n"
     texts = {"/etc/network/interfaces": before, "/etc/network/interfaces.d/pf": stanza}
     found = only(texts, links={"/etc/rcS.d/S01networking": "../init.d/networking"})
+    assert (found.effective, found.count) == (effective, 4)
+    assert why in found.reason
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "wants", "effective", "why"),
+    [
+        ("/etc/cron.d/vfs", "@reboot root echo 4 > {}", ["cron.service"], True, ""),
+        ("/etc/crontab", "@reboot  root  echo 4 >{}", ["crond.service"], True, ""),
+        ("/etc/crontab", "@reboot root echo 4 > {}", [], False, "no boot starts cron"),
+        ("/etc/crontab", "@reboot nobody echo 4 > {}", ["cron.service"], False, "runs as nobody"),
+        (
+            "/etc/crontab",
+            "@reboot root [ -e /x ] && echo 4 > {}",
+            ["cron.service"],
+            None,
+            "whether the line is reached",
+        ),
+        ("/etc/crontab", "@reboot root sleep 9%; echo 4 > {}", ["cron.service"], None, "what a % makes"),
+        ("/etc/cron.d/vfs.old", "@reboot root echo 4 > {}", ["cron.service"], None, "a dot in its name"),
+        ("/etc/crontab", "0 4 * * * root echo 4 > {}", ["cron.service"], None, "when it runs is not judged"),
+    ],
+)
+def test_cron_makes_vfs_when_it_starts(path, line, wants, effective, why):
+    found = only({path: line.format(NETDEV) + "\n"}, wants=wants)
     assert (found.effective, found.count) == (effective, 4)
     assert why in found.reason
 

@@ -177,6 +177,18 @@ FAULTS = [
 ]
 
 
+CRON = {"/etc/cron.d/vfs": f"@reboot root echo 2 > {NETDEV}\n"}
+
+
+def test_vfs_come_back_after_a_reboot__holds_by_cron():
+    assert not state(come_back, more=CRON, wants=["cron.service"])
+
+
+def test_vfs_come_back_after_a_reboot__broken_by_a_cron_that_no_boot_starts():
+    with pytest.raises(AssertionError, match="no boot starts cron"):
+        state(come_back, more=CRON)
+
+
 def both(mechanism, change):
     """The working case, with what the fault changes put over it."""
     return {**MECHANISMS[mechanism], **change}

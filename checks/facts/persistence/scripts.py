@@ -23,9 +23,10 @@ _SYSFS = ("/etc/sysfs.conf", "/etc/sysfs.d/*.conf")
 _IFUPDOWN = ("/etc/network/interfaces", "/etc/network/interfaces.d/*")
 _TUNED = ("/etc/tuned/*/tuned.conf", "/etc/tuned/profiles/*/tuned.conf", "/usr/lib/tuned/*/tuned.conf")
 _ACTIVE = "/etc/tuned/active_profile"
+_CRON = ("/etc/crontab", "/etc/cron.d/*")
+_AT_BOOT = re.compile(r"\s*@reboot\s+(?P<user>\S+)\s+(?P<command>.+)")
+_CRON_SERVICES = frozenset({"cron.service", "crond.service", "cronie.service"})
 _HOOKS = (
-    "/etc/crontab",
-    "/etc/cron.d/*",
     "/etc/network/if-*.d/*",
     "/etc/NetworkManager/dispatcher.d/*",
     "/etc/NetworkManager/dispatcher.d/*/*",
@@ -36,7 +37,7 @@ _HOOKS = (
 _SYSV = "/etc/rc[S2345].d/S*"
 
 SOURCES: tuple[Source, ...] = (
-    *(File(pattern, keep=_KEEP) for pattern in (*_RC_LOCAL, *_TMPFILES, *_SYSFS, *_TUNED, *_HOOKS)),
+    *(File(pattern, keep=_KEEP) for pattern in (*_RC_LOCAL, *_TMPFILES, *_SYSFS, *_TUNED, *_CRON, *_HOOKS)),
     *(File(pattern, keep=f"{_KEEP}|{ifupdown.KEEP}") for pattern in _IFUPDOWN),
     File(_ACTIVE),
     Command(_EXECUTABLE),
@@ -51,6 +52,7 @@ def read(bundle: Bundle, host: Host, found: Found) -> None:
         *_rc_local(bundle, host),
         *_lists(bundle, host),
         *_ifupdown(bundle, host),
+        *_cron(bundle, host),
         *_others(bundle),
     ]
     for place in places:
@@ -74,11 +76,7 @@ def _rc_local(bundle: Bundle, host: Host) -> Iterable[Place]:
         return
     executable = attempt(lambda: bundle.output(_EXECUTABLE))
     mask = links_of(bundle, MASKS)
-    advice = (
-        ("it runs last, so guests that start by themselves may find no VFs of {nic}",)
-        if host.started & set(LIBVIRT)
-        else ()
-    )
+    advice = _late(host)
     acts: bool | None = True
     reason = ""
     if any(p.endswith("/rc-local.service") and to == "/dev/null" for p, to in mask.items()):
@@ -88,6 +86,11 @@ def _rc_local(bundle: Bundle, host: Host) -> Iterable[Place]:
     elif not executable.strip():
         acts, reason = False, f"it is not executable, so systemd does not run it: chmod +x {path}"
     yield Place("rc.local", "rc.local", path, writes, acts, reason, advice)
+
+
+def _late(host: Host) -> tuple[str, ...]:
+    late = "it runs last, so guests that start by themselves may find no VFs of {nic}"
+    return (late,) if host.started & set(LIBVIRT) else ()
 
 
 def _lists(bundle: Bundle, host: Host) -> Iterable[Place]:
@@ -123,6 +126,31 @@ def _ifupdown(bundle: Bundle, host: Host) -> Iterable[Place]:
             if writes := shell_writes(stanza.commands):
                 reason = f"{ifupdown.MAIN} does not read this file"
                 yield Place("ifupdown", "ifupdown", path, writes, acts=False, reason=reason)
+
+
+def _cron(bundle: Bundle, host: Host) -> Iterable[Place]:
+    """Lines of crontab(5): `@reboot` is run once, when cron starts; what is run at other times makes no boot's VFs."""
+    for path, text in texts_of(bundle, _CRON).items():
+        at_boot = [found for line in text.splitlines() if (found := _AT_BOOT.fullmatch(line))]
+        for found in at_boot:
+            if writes := shell_writes([found["command"]]):
+                acts, reason = _run_by_cron(path, found, host)
+                yield Place("other", "cron", path, writes, acts, reason, _late(host) if acts else ())
+        rest = [line for line in text.splitlines() if not _AT_BOOT.fullmatch(line)]
+        if writes := shell_writes(rest):
+            yield Place("other", "cron", path, writes, None, "when it runs is not judged")
+
+
+def _run_by_cron(path: str, found: re.Match[str], host: Host) -> tuple[bool | None, str]:
+    if found["user"] != "root":
+        return False, f"it runs as {found['user']}, who may not write there"
+    if not host.started & _CRON_SERVICES:
+        return False, "no boot starts cron: it is not enabled, or not installed"
+    if "%" in found["command"]:
+        return None, "what a % makes of it cannot be told"
+    if "." in path.rpartition("/")[2]:  # Debian's cron passes over such a file, and cronie does not
+        return None, "whether this cron reads a file with a dot in its name cannot be told"
+    return True, ""
 
 
 def _others(bundle: Bundle) -> Iterable[Place]:
