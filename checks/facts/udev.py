@@ -45,6 +45,7 @@ SOURCES: tuple[Source, ...] = (
     Names(_SPLIT_USR),
     Attributes(f"{_DEVICES}/*/uevent"),
     *(Attributes(f"/sys/class/net/*/{name}") for name in (*_NET_ATTRIBUTES, "ifindex")),
+    Names("/sys/class/net/*"),  # what is not in there, no rule can compare
     File("/run/udev/data/n*", keep="^E:"),
     File("/proc/cmdline"),
     *(Attributes(f"/sys/class/dmi/id/{name}") for name in _DMI),
@@ -166,6 +167,7 @@ def _ports(bundle: Bundle) -> tuple[Port, ...]:
             parents=_parents(pf.device_path, known),
             database=_database(bundle, pf.netdev),
             pci_properties=_properties(bundle.text(f"{_DEVICES}/{pf.address}/uevent") or ""),
+            net_names=_net_names(bundle, pf.netdev),
         )
         for pf in pci.parse(bundle)
     )
@@ -205,6 +207,11 @@ def _net_attributes(bundle: Bundle, netdev: str | None) -> dict[str, str | Absen
         elif name in _OPTIONAL:
             found[name] = ABSENT
     return found
+
+
+def _net_names(bundle: Bundle, netdev: str | None) -> frozenset[str] | None:
+    names = attempt(lambda: bundle.names(f"/sys/class/net/{netdev}")) if netdev else None
+    return None if names is None or isinstance(names, CouldNotLook) else frozenset(names)
 
 
 def _database(bundle: Bundle, netdev: str | None) -> dict[str, str]:

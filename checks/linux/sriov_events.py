@@ -20,7 +20,8 @@ _NET_ID = ("ID_NET_NAMING_SCHEME", "ID_NET_NAME_MAC", "ID_NET_NAME_ONBOARD", "ID
 @dataclass(frozen=True, slots=True)
 class Port:
     """A PF as the forecast needs it. `parents`: the devices above it, nearest first. `database`: udev's properties of
-    its netdev this time. `pci_properties`: its uevent file. `net_attributes`: those of its netdev that rules may name.
+    its netdev this time. `pci_properties`: its uevent file. `net_attributes`: those of its netdev that rules may name;
+    `net_names`: the names of all that its netdev's folder has, None when they are not known.
     """
 
     address: str
@@ -33,6 +34,7 @@ class Port:
     parents: tuple[Device, ...]
     database: Mapping[str, str]
     pci_properties: Mapping[str, str]
+    net_names: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def event_of(
     if port.netdev is None or not bound or (action == "move" and port.netdev in _KERNEL_NAMES):
         return None
     names = _KERNEL_NAMES if not early and action == "add" and port.netdev not in _KERNEL_NAMES else (port.netdev,)
-    device = Device(f"{port.path}/net/{names[0]}", names, "net", "", _net_attributes(port, pci))
+    device = Device(f"{port.path}/net/{names[0]}", names, "net", "", _net_attributes(port, pci), port.net_names)
     settled = len(names) == 1
     return Event(
         action=action,

@@ -45,6 +45,7 @@ class Device:
     """A device as rules see it. `names`: its possible kernel names (more than one when the order of probing decides).
 
     `driver`: empty when none is bound. `attributes`: those that are known; ABSENT for one that is known to be missing.
+    `there`: the names of all that is in its folder, so that every other is missing; None when those are not known.
     """
 
     path: str
@@ -52,12 +53,15 @@ class Device:
     subsystem: str
     driver: str = ""
     attributes: Mapping[str, str | Absent | Live] = field(default_factory=dict)
+    there: frozenset[str] | None = None
 
     def attribute(self, name: str) -> Attribute:
         """The value of a sysfs attribute now; None when it is not known."""
         if name in ("driver", "subsystem"):
             return (self.driver if name == "driver" else self.subsystem) or ABSENT
         value = self.attributes.get(name)
+        if value is None and self.there is not None and name.partition("/")[0] not in self.there:
+            return ABSENT
         return value() if callable(value) else value
 
 

@@ -178,3 +178,18 @@ def test_forecast_takes_any_text(text):
 
 def test_forecast_of_hostile_files_ends_soon():
     assert forecast_of({"90-a.rules": 'LABEL="a", GOTO="a"\n' * 5000 + 'KERNEL=="' + "*a" * 4000 + '"\n'}).late == 0
+
+
+def test_an_attribute_that_no_nic_has_is_missing_where_the_names_of_its_folder_are_known():
+    there = {"/sys/class/net/enp1s0": ("address", "carrier", "device", "ifindex")}
+
+    def made(attribute, names=there):
+        rule = f'ACTION=="add", SUBSYSTEM=="net", ATTR{{{attribute}}}!="x", ATTR{{device/sriov_numvfs}}="2"\n'
+        found = forecast_of({"90-a.rules": rule}, names=names)
+        return found.late, found.early
+
+    assert made("no_such") == (0, 0)  # as udevd 252 and 257 do: a comparison with what is not there fails, != too
+    assert made("no_such/either") == (0, 0)
+    assert made("address") == (2, 2)
+    assert made("carrier") == (None, None)  # it is there, and what it says at boot is not known
+    assert made("no_such", names={}) == (None, None)

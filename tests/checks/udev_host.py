@@ -42,7 +42,9 @@ def rule_files(systemd=257):
     }
 
 
-def bundle(rules=None, systemd=257, driver="igb", more=None, links=None, denied=(), commands=None, **changes):
+def bundle(
+    rules=None, systemd=257, driver="igb", more=None, links=None, denied=(), commands=None, names=None, **changes
+):
     """`rules`: files below /etc/udev/rules.d by name, or whole paths."""
     files = host_files(**changes) | rule_files(systemd)
     files |= {name if name.startswith("/") else f"{ETC}/{name}": text for name, text in (rules or {}).items()}
@@ -60,7 +62,7 @@ def bundle(rules=None, systemd=257, driver="igb", more=None, links=None, denied=
         **(links or {}),
     }
     told = {"udevadm --version": f"{systemd} ({systemd}.1)\n", **(commands or {})}
-    return Bundle.of(files=files | (more or {}), links=all_links, denied=denied, commands=told)
+    return Bundle.of(files=files | (more or {}), links=all_links, denied=denied, commands=told, names=names or {})
 
 
 def forecast_of(rules, **changes):

@@ -148,7 +148,6 @@ LANGUAGE = (
         "3.1",
         "!= of an attribute that is missing",
         f'{NET}{BY_ADDRESS}, ATTR{{no_such}}!="1", {WRITE}',
-        unknowable=True,
     ),
     one("3.1", "not the same parent", f'{NET}{BY_ADDRESS}, DRIVERS=="pcieport", {WRITE}'),
     one("3.1", "the same parent", f'{NET}{BY_ADDRESS}, DRIVERS=="igb", ATTRS{{device}}=="0x10c9", {WRITE}'),
