@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lab import hook, session, state, topology
+from lab import hook, session, state, topology, upgrading
 from lab.build_machine import CannotBuild
 from lab.coming_up import LabError
 from lab.control import AskedWrongly, ControlError, ask
@@ -117,7 +117,19 @@ def _add_daily_verbs(add: Callable[..., Any]) -> None:
     )
     console = add("console", help="a node's console", description="A node's console; Ctrl-] leaves it.")
     console.add_argument("node")
-    for verb, act in ((down, _down), (status, _status), (ssh, _ssh), (console, _console)):
+    reboot = add(
+        "reboot",
+        help="reboot a node",
+        description="Reboot a node, and wait until it and all that is nested in it answer on every path.",
+    )
+    reboot.add_argument("node")
+    upgrade = add(
+        "upgrade",
+        help="do the upgrade that a topology is made for",
+        description="Install what a topology such as `upgrade` has at hand, as an administrator would, and reboot.",
+    )
+    acts = ((down, _down), (status, _status), (ssh, _ssh), (console, _console), (reboot, _reboot), (upgrade, _upgrade))
+    for verb, act in acts:
         verb.add_argument("--name", type=_name, help="which lab; needed only when several are up")
         verb.set_defaults(act=act)
 
@@ -227,6 +239,25 @@ def _console(given: argparse.Namespace) -> int:
 
 def _consoles(folder: Path) -> list[str]:
     return sorted(path.name.removesuffix(".console.sock") for path in folder.glob("*.console.sock"))
+
+
+def _reboot(given: argparse.Namespace) -> int:
+    lab = session.attach(given.name or _only_lab())
+    loaded = topology.load(lab.status()["topology"])
+    if given.node not in loaded.nodes:
+        raise NotUp(f"there is no node '{given.node}'; there is {', '.join(loaded.nodes)}")
+    upgrading.reboot(lab, loaded, given.node, _tell)
+    return 0
+
+
+def _upgrade(given: argparse.Namespace) -> int:
+    lab = session.attach(given.name or _only_lab())
+    upgrading.upgrade(lab, topology.load(lab.status()["topology"]), _tell)
+    return 0
+
+
+def _tell(text: str) -> None:
+    print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
 def _fault(given: argparse.Namespace) -> int:

@@ -109,9 +109,12 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     return wanted
 
 
-def _assemble(kind: str, out: Path, *arguments: str) -> None:
-    """Run `lab.assemble` as root, or as the root of a user namespace with all of this user's subordinate ids."""
-    command = [sys.executable, "-m", "lab.assemble", kind, "--keys", str(keys()), "--out", str(out), *arguments]
+def assemble(kind: str, out: Path, *arguments: str, module: str = "lab.assemble") -> None:
+    """Run `module` as root, or as the root of a user namespace with all of this user's subordinate ids.
+
+    Raises `ImageError`.
+    """
+    command = [sys.executable, "-m", module, kind, "--keys", str(keys()), "--out", str(out), *arguments]
     if os.geteuid() != 0:
         command = ["unshare", "--user", "--map-root-user", "--map-auto", "--", *command]
     # mkfs.ext4 and depmod are in sbin, which a plain user's PATH lacks.
@@ -130,8 +133,8 @@ def _packages(recipe: str) -> list[str]:
     return lines_of(RECIPES / f"{recipe}.packages")
 
 
-def _log(kind: str) -> Path:
-    """Outside the entry's folder: it is for the time when there is none."""
+def log_of(kind: str) -> Path:
+    """Where the making of an image is told. Outside the entry's folder: it is for the time when there is none."""
     return cache_folder() / f"{kind}.log"
 
 
@@ -140,9 +143,9 @@ def guest(say: Say) -> Image:
 
     def make(out: Path) -> None:
         say("guest image: Debian by mmdebstrap")
-        bootstrap(_packages("guest"), out / "base.tar", _log("guest"))
+        bootstrap(_packages("guest"), out / "base.tar", log_of("guest"))
         say("guest image: disk")
-        _assemble("guest", out, "--archive", str(out / "base.tar"))
+        assemble("guest", out, "--archive", str(out / "base.tar"))
 
     return Image(cached("guest", digest("guest"), make))
 
@@ -153,12 +156,12 @@ def host(say: Say) -> Image:
     def make(out: Path) -> None:
         archive = out / "base.tar"
         say("host image: Debian by mmdebstrap")
-        bootstrap(_packages("host"), archive, _log("host"))
+        bootstrap(_packages("host"), archive, log_of("host"))
         say("host image: disk")
-        _assemble("host", out, "--archive", str(archive))
+        assemble("host", out, "--archive", str(archive))
         archive.unlink()
         say("host image: first start, for update-grub")
-        _first_boot(Image(out))
+        first_boot(Image(out), log_of("host-first-boot"))
 
     return Image(cached("host", digest("host"), make))
 
@@ -169,7 +172,7 @@ def sriov_guest(host_image: Image, guest_image: Image, say: Say) -> Image:
     def make(out: Path) -> None:
         say("nested guest's image: disk")
         archive = guest_image.folder / "base.tar"
-        _assemble("sriov-guest", out, "--archive", str(archive), "--host-tree", str(host_image.tree))
+        assemble("sriov-guest", out, "--archive", str(archive), "--host-tree", str(host_image.tree))
 
     return Image(cached("sriov-guest", digest("host", "guest", "sriov-guest"), make))
 
@@ -181,9 +184,11 @@ def sriov(say: Say) -> tuple[Image, Image]:
         return host_image.result(), sriov_guest(host_image.result(), guest_image.result(), say)
 
 
-def _first_boot(image: Image) -> None:
-    """Start the new host with its kernel given from outside: `lab/guest/first-boot` writes grub.cfg and ends it."""
-    console = _log("host-first-boot")
+def first_boot(image: Image, console: Path) -> None:
+    """Start a new host with its kernel given from outside: `lab/guest/first-boot` writes grub.cfg and ends it.
+
+    `console` takes what it prints. Raises `ImageError`.
+    """
     console.unlink(missing_ok=True)
     machine = ["-machine", "q35", "-accel", qemu.accelerator(image.tree).argument, "-m", "1024"]
     disk = ["-drive", f"file={image.disk},format=raw,if=none,id=root,cache=unsafe", "-device", "virtio-blk,drive=root"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from lab.machine import DidNotComeUp, NotSupported
 from lab.ssh import ssh, ssh_command, wait_for_ssh
@@ -12,13 +13,17 @@ _START_S = 120
 
 
 class NestedGuest:
-    """See `lab.machine.Machine`. `paths` are the names of its ssh paths, all of which must work for it to be ready."""
+    """See `lab.machine.Machine`. `paths` are the names of its ssh paths, all of which must work for it to be ready.
 
-    def __init__(self, name: str, host: str, paths: tuple[str, ...], state: State) -> None:
+    `domain` is the XML that its host is to know it by from now on, where that is not what the host's image brings.
+    """
+
+    def __init__(self, name: str, host: str, paths: tuple[str, ...], state: State, domain: Path | None = None) -> None:
         self.name = name
         self.runs_on = f"libvirt in {host}"
         self.console_log = state.console_log(name)
         self._host = host
+        self._domain = domain
         self._paths = paths
         self._state = state
         self._helpers: list[subprocess.Popen[bytes]] = []
@@ -26,12 +31,17 @@ class NestedGuest:
     def start(self) -> None:
         """`virsh start` on its host, and bring its console out."""
         self._bring_console_out()
+        if self._domain is not None:
+            self._virsh("define /dev/stdin", "define", self._domain.read_text(encoding="utf-8"))
+        self._virsh(f"start {self.name}", "start")
+
+    def _virsh(self, words: str, what: str, stdin: str | None = None) -> None:
         try:
-            answer = ssh(self._state, self._host, f"virsh -q start {self.name}", timeout_s=_START_S)
+            answer = ssh(self._state, self._host, f"virsh -q {words}", timeout_s=_START_S, stdin=stdin)
         except subprocess.TimeoutExpired:
-            raise DidNotComeUp(f"`virsh start` was not done after {_START_S} s") from None
+            raise DidNotComeUp(f"`virsh {what}` was not done after {_START_S} s") from None
         if answer.returncode != 0:
-            raise DidNotComeUp(f"libvirt could not start it: {' '.join(answer.stderr.split())}")
+            raise DidNotComeUp(f"libvirt could not {what} it: {' '.join(answer.stderr.split())}")
 
     def _bring_console_out(self) -> None:
         """libvirt keeps the log inside the host, and `virsh console` is the way to the terminal."""

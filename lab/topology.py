@@ -89,6 +89,15 @@ class Namespace(Strict):
     addresses: tuple[Interface, ...] = ()
 
 
+class Upgrade(Strict):
+    """What `lab upgrade` does: a script of `lab/guest` on a node, as its administrator would, and then a reboot."""
+
+    node: Name
+    script: Name
+    anew: Name | None = Field(default=None, description="a node that the script itself starts anew, in place of `node`")
+    within_s: int = Field(ge=1, description="for the script; coming up again has what the nodes have for that")
+
+
 class SshPath(Strict):
     """One `Host` of the generated ssh configuration. Its key is the name given to ssh."""
 
@@ -112,6 +121,7 @@ class Topology(Strict):
     nodes: dict[Name, Node]
     namespaces: dict[Name, Namespace] = Field(default_factory=dict)
     ssh: dict[Name, SshPath]
+    upgrade: Upgrade | None = None
     inventory: dict[str, Any] = Field(
         description="an inventory without `ssh_config` and without `namespace` paths: those are known when it runs"
     )
@@ -121,6 +131,10 @@ class Topology(Strict):
         for name, node in self.nodes.items():
             if node.after is not None and node.after not in self.nodes:
                 raise ValueError(f"nodes.{name}.after: there is no node '{node.after}'")
+        if self.upgrade is not None:
+            for key, wanted in (("node", self.upgrade.node), ("anew", self.upgrade.anew)):
+                if wanted is not None and wanted not in self.nodes:
+                    raise ValueError(f"upgrade.{key}: there is no node '{wanted}'")
         for name, path in self.ssh.items():
             if path.node not in self.nodes:
                 raise ValueError(f"ssh.{name}.node: there is no node '{path.node}'")
@@ -172,11 +186,30 @@ def load(name: str) -> Topology:
 def parse(text: str, source: str) -> Topology:
     """A topology from YAML text; `source` names it in messages. Raises `TopologyError`."""
     try:
-        data: Any = YAML(typ="safe", pure=True).load(text)
-        return Topology.model_validate(data)
+        return Topology.model_validate(_data(text, source))
     except YAMLError as error:
         raise TopologyError(f"{source}: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
         raise TopologyError(f"{source}: {where}: {first['msg']}") from error
+
+
+def _data(text: str, source: str) -> Any:
+    """The plain data of a topology; with `extends: NAME` it says only what is other than in that one of ours."""
+    data: Any = YAML(typ="safe", pure=True).load(text)
+    if not isinstance(data, dict) or "extends" not in data:
+        return data
+    name = str(data.pop("extends"))
+    base: Any = YAML(typ="safe", pure=True).load(locate(name))
+    if "extends" in base:
+        raise TopologyError(f"{source}: extends '{name}', which extends another itself; say what differs from that one")
+    return _merged(base, data)
+
+
+def _merged(base: Any, other: Any) -> Any:
+    """Mappings key by key, where null takes a key away; of anything else, what `other` says."""
+    if not isinstance(base, dict) or not isinstance(other, dict):
+        return other
+    both = {key: _merged(base.get(key), value) for key, value in other.items()}
+    return {key: value for key, value in {**base, **both}.items() if value is not None or key not in other}

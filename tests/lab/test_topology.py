@@ -56,3 +56,29 @@ def test_a_path_is_a_topology_too(tmp_path):
     assert topology.load(str(own)) == topology.load("bond")
     with pytest.raises(TopologyError, match="No such file"):
         topology.load(str(tmp_path / "other.yaml"))
+
+
+def test_a_topology_that_extends_another_says_only_what_is_other():
+    sriov, upgrade = topology.load("sriov"), topology.load("upgrade")
+    assert upgrade.nodes["kvm-1"].nics == sriov.nodes["kvm-1"].nics
+    assert upgrade.nodes["kvm-1"].settings == {"image": "older-kernel"}
+    assert (upgrade.inventory, upgrade.ssh) == (sriov.inventory, sriov.ssh)
+
+
+def test_null_takes_a_key_of_the_other_topology_away():
+    nics = topology.load("upgrade-guest").inventory["guests"]["guest-1"]["nics"]
+    assert set(nics) == {"ens3", "enp1s3", "ens4"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: sriv\n", "there is no topology 'sriv'"),
+        ("extends: sriov\nnodes: {kvm-1: {memory_mib: much}}\n", r"own\.yaml: nodes\.kvm-1\.memory_mib"),
+        ("extends: sriov\nupgrade: {node: kvm-2, script: x, within_s: 1}\n", "upgrade.node: there is no node 'kvm-2'"),
+        ("extends: upgrade\n", "own.yaml: extends 'upgrade', which extends another itself"),
+    ],
+)
+def test_a_mistake_in_what_extends_another_is_named(text, message):
+    with pytest.raises(TopologyError, match=message):
+        topology.parse(text, source="own.yaml")
