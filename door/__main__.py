@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from door import demo, help, packages, runs  # noqa: A004 - the door's help, not the shell's
+from door import demo, help, packages, runs, upgrade  # noqa: A004 - the door's help, not the shell's
 from door.children import INTERRUPTED, run
 from door.progress import say
 from door.words import UsageError, Words, sort
@@ -21,6 +21,7 @@ RUNS: dict[str, Callable[[Words], int]] = {
     "drill": runs.drill,
     "test": runs.test,
     demo.INSIDE: demo.inside,
+    upgrade.INSIDE: upgrade.inside,
 }
 # Commands that understand their own words, each a module of another room and its first words.
 OTHERS = {

@@ -49,9 +49,15 @@ machines on first use. Nothing outside its own network namespaces is touched.
 
   TOPOLOGY   sriov (default): a KVM host with two SR-IOV PFs and a guest on its VFs
              bond: a guest with a bond, and a neighbour; up in seconds
+             upgrade: that host on Linux 6.1; it is accepted, gets Linux 6.12 by apt, reboots, is accepted again,
+                      and both runs are compared
+             upgrade-guest: the same with systemd of a guest, 252 to 257, by which a NIC loses its name
 
   ./vfproof demo
   ./vfproof demo bond -v
+  ./vfproof demo upgrade
+
+After an upgrade the status is that of the first of before, after and the comparison (worse: 1) that is not 0.
 
 {EXIT_STATUSES}
 """,
@@ -171,7 +177,7 @@ works too; what the user may not read is then marked as denied, and statements t
 {EXIT_STATUSES}
 """,
     "lab": """\
-./vfproof lab up [TOPOLOGY] | down | status | ssh NODE [COMMAND ...] | console NODE
+./vfproof lab up [TOPOLOGY] | down | status | ssh NODE [COMMAND ...] | console NODE | reboot NODE | upgrade
 
 The embedded lab by hand. `lab up` outlives its terminal; `lab down` leaves nothing behind.
 """,

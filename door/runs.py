@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from door import packages
 from door.children import run
-from door.words import Words, machines_and_paths
+from door.words import UsageError, Words, machines_and_paths
 from inventory.loading import InventoryError, load, select
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -65,6 +66,15 @@ def inventory_run(words: Words, rows: Path, *more: str) -> list[str]:
     select(inventory, names)
     only = [word for name in dict.fromkeys(names) for word in ("--only", name)]
     return pytest_command(["--inventory", file, *more, *only, *words.options], paths or [rows])
+
+
+def everything_in_the_lab(command: str, options: Sequence[str]) -> list[str]:
+    """pytest's command line for checks and drills of the lab that is up. Raises `UsageError` when none started us."""
+    inventory = os.environ.get("VFPROOF_LAB_INVENTORY")
+    if inventory is None:
+        raise UsageError(f"{command} is the door's own; it runs in a lab that is up")
+    rows = [REPOSITORY / "checks", REPOSITORY / "failover"]
+    return pytest_command(["--inventory", inventory, "--drill", *options], rows)
 
 
 def test(words: Words) -> int:
