@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 
 import pytest
 
+from checks import noted
 from checks.bundle import Bundle
-from checks.compare import kept
 from checks.facts import bonds as bonds_facts
 from checks.facts import boot_parameters as boot_parameters_facts
 from checks.facts import host_validation, libvirt, managed_nics, nics, pci, udev
@@ -33,16 +32,15 @@ from checks.facts.system import System
 from checks.facts.udev import UdevRules
 from checks.handed_vfs import HandedVf, behind, handed_vfs
 from checks.hosts_together import AllHosts, look_at_all
+from checks.machine_order import COMPARES, are_many
 from checks.machines import BUNDLES, SELECTION, Machines, Who, parameters
 from checks.outcome import CouldNotLook
-from checks.readable.evidence import evidence, keep_readable
+from checks.readable.evidence import evidence
 from checks.shared_groups import Owners, owners
-from checks.told_machine import told_of_guest, told_of_host
 from inventory.model import Guest, Host, Inventory
-from reports.run_folder import MACHINE_FACTS, READINGS, RUN_FOLDER
+from reports.run_folder import READINGS, RUN_FOLDER
 
 _MACHINES = pytest.StashKey[Machines]()
-_KEPT = pytest.StashKey[set[Who]]()
 _ALL_HOSTS = pytest.StashKey[AllHosts]()
 
 
@@ -57,7 +55,7 @@ def _needed(items: list[pytest.Item], inventory: Inventory) -> list[Who]:
     found: list[Who] = []
     for item in items:
         fixtures, names = getattr(item, "fixturenames", ()), parameters(item)
-        if "host_bundle" in fixtures and "host_name" in names:
+        if {"host_bundle", COMPARES} & set(fixtures) and "host_name" in names:
             found.append(("host", names["host_name"]))
         if "guest_bundle" in fixtures and "guest_name" in names:
             found.append(("guest", names["guest_name"]))
@@ -67,50 +65,44 @@ def _needed(items: list[pytest.Item], inventory: Inventory) -> list[Who]:
     return found
 
 
-@pytest.fixture
-def inventory(request: pytest.FixtureRequest) -> Inventory:
+@pytest.fixture(scope="session")
+def inventory(pytestconfig: pytest.Config) -> Inventory:
     """The whole inventory of this run."""
-    return request.config.stash[SELECTION].inventory
+    return pytestconfig.stash[SELECTION].inventory
 
 
 @pytest.fixture
-def machines(request: pytest.FixtureRequest, inventory: Inventory) -> Iterator[Machines]:
+def machines(request: pytest.FixtureRequest) -> Iterator[Machines]:
     """Bundles and facts of this run's machines. The first row that asks begins all gathers."""
-    stash = request.config.stash
+    found = machines_of(request.session)
+    found.asked.clear()
+    yield found
+    readings: dict[str, str] = request.config.stash.get(READINGS, {})
+    request.node.user_properties += evidence(found, readings)
+
+
+def machines_of(session: pytest.Session) -> Machines:
+    """Bundles and facts of a run's machines; whoever asks first begins all gathers."""
+    stash = session.config.stash
     if _MACHINES not in stash:
-        needed = _needed(request.session.items, inventory)
-        stash[_MACHINES] = Machines(inventory, needed, stash.get(RUN_FOLDER, None), stash.get(BUNDLES, None))
-    stash[_MACHINES].asked.clear()
-    yield stash[_MACHINES]
-    readings: dict[str, str] = stash.get(READINGS, {})
-    request.node.user_properties += evidence(stash[_MACHINES], readings)
+        selection = stash[SELECTION]
+        needed = _needed(session.items, selection.inventory)
+        compares = any(COMPARES in getattr(item, "fixturenames", ()) for item in session.items)
+        compared = selection.hosts if compares and are_many(selection) else ()
+        folder, bundles = stash.get(RUN_FOLDER, None), stash.get(BUNDLES, None)
+        stash[_MACHINES] = Machines(selection.inventory, needed, folder, bundles, compared)
+    return stash[_MACHINES]
 
 
 def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bundle:
     bundle = machines.bundle(who)
-    machines.asked.append((who, ""))
-    told = request.config.stash.setdefault(MACHINE_FACTS, {})
-    if who[1] not in told:
-        with machines.aside():
-            told[who[1]] = (told_of_host if who[0] == "host" else told_of_guest)(
-                lambda parse: machines.fact(who, parse)
-            )
-        if RUN_FOLDER in request.config.stash:
-            readings = request.config.stash.setdefault(READINGS, {})
-            readings[who[1]] = keep_readable(request.config.stash[RUN_FOLDER], machines, who, bundle)
-    if RUN_FOLDER in request.config.stash:
-        with machines.aside():
-            _keep_features(request.config.stash, machines, who, bundle)
+    _note(request, machines, who)
     return bundle
 
 
-def _keep_features(stash: pytest.Stash, machines: Machines, who: Who, bundle: Bundle) -> None:
-    """Write down what the machine is, for comparisons with other runs; the facts are parsed for its rows anyway."""
-    done = stash.setdefault(_KEPT, set())
-    if who not in done:
-        done.add(who)
-        found = kept.made(partial(machines.fact, who), bundle.packed())
-        stash[RUN_FOLDER].add(kept.file_of(machines.bundle_file(who)), found.model_dump_json().encode())
+def _note(request: pytest.FixtureRequest, machines: Machines, who: Who) -> None:
+    machines.asked.append((who, ""))
+    noted.note(request.config.stash, machines, who)
 
 
 @pytest.fixture
@@ -180,10 +172,12 @@ def all_hosts(
     request: pytest.FixtureRequest,
     machines: Machines,
     inventory: Inventory,
-    host_bundle: Bundle,  # noqa: ARG001 - it is the evidence
+    host_name: str,
 ) -> AllHosts:
-    """All hosts that this run looks at, side by side; made once."""
+    """All hosts that this run looks at, side by side; made once. The host's own bundle is the evidence."""
     stash = request.config.stash
+    machines.looked(("host", host_name))
+    _note(request, machines, ("host", host_name))
     if _ALL_HOSTS not in stash:
         wanted = {name: inventory.hosts[name] for name in stash[SELECTION].hosts}
         with machines.aside():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +14,7 @@ import pytest
 from checks.bundle import Bundle
 from checks.facts import firmware, libvirt, pci, system
 from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
+from checks.facts.known import attempt
 from checks.gather import Gathers, Order, gather_all
 from checks.offline.stored import StoredBundles
 from checks.outcome import CouldNotLook
@@ -31,9 +33,13 @@ AT_HAND = 64
 # What hosts are compared by (checks/hosts_together.py): kept of all of them.
 _LASTING = frozenset(module.__name__ for module in (firmware, libvirt, pci, system))
 
+COMPARED_BY = (pci.parse, system.parse, libvirt.parse, firmware.parse)
+
 Role = Literal["host", "guest"]
 Who = tuple[Role, str]
 Fact = TypeVar("Fact")
+Lasting = dict[Who, tuple[CouldNotLook | None, dict[str, Any]]]
+"""Why a machine's bundle could not be had, or None; and the facts that are kept of it, or why they are not known."""
 
 
 def parameters(item: pytest.Item) -> dict[str, Any]:
@@ -42,17 +48,43 @@ def parameters(item: pytest.Item) -> dict[str, Any]:
     return {} if callspec is None else callspec.params
 
 
+def whose(item: pytest.Item) -> list[tuple[str, object]]:
+    """The properties that say which machine a row is about."""
+    if SELECTION not in item.config.stash:
+        return []
+    values, found = parameters(item), list[tuple[str, object]]()
+    for role in ("host", "guest"):
+        if (name := values.get(f"{role}_name")) is not None:
+            found += [("machine", name), ("role", role)]
+    if (name := values.get("machine_name")) is not None:
+        found += [("machine", name), ("role", role_of(item.config, name))]
+    return found
+
+
+def role_of(config: pytest.Config, name: str) -> Role:
+    """Whether the inventory has a machine of that name as a host or as a guest."""
+    return "host" if name in config.stash[SELECTION].inventory.hosts else "guest"
+
+
 class Machines:
     """Bundles and facts by machine. A read that failed is raised again for everyone who needs it."""
 
     def __init__(
-        self, inventory: Inventory, needed: Iterable[Who], folder: RunFolder | None, bundles: Path | None = None
+        self,
+        inventory: Inventory,
+        needed: Iterable[Who],
+        folder: RunFolder | None,
+        bundles: Path | None = None,
+        compared: Iterable[str] = (),
     ) -> None:
-        """Begin all gathers; where a folder of bundles is given, none."""
+        """Begin all gathers; where a folder of bundles is given, none. `compared`: hosts that will be compared."""
         self._inventory = inventory
         self.asked: list[tuple[Who, str]] = []
         """Which fact modules of which machines were asked for, until somebody takes note and empties it."""
+        self._compared = frozenset(compared)
         self._lasting: dict[Who, dict[str, Any]] = {}
+        self._looked: dict[Who, CouldNotLook | None] = {}
+        self._news: list[Who] = []
         self._recent: OrderedDict[Who, dict[str, Any]] = OrderedDict()
         orders = [self._order(who) for who in dict.fromkeys(needed)]
         self._gathers: Gathers | StoredBundles = (
@@ -85,7 +117,42 @@ class Machines:
     def bundle(self, who: Who) -> Bundle:
         """The machine's bundle; waits for it. Raises CouldNotLook."""
         self._gathers.begin(self._order(who))  # a fixture may ask for a machine that its row did not name beforehand
-        return self._gathers.bundle(self.bundle_file(who))
+        try:
+            found = self._gathers.bundle(self.bundle_file(who))
+        except CouldNotLook as problem:
+            self._note(who, problem)
+            raise
+        self._note(who, None)
+        return found
+
+    def looked(self, who: Who) -> None:
+        """Raise why the machine's bundle could not be had. One that was read and let go is not read again."""
+        if who not in self._looked:
+            self.bundle(who)
+        elif (problem := self._looked[who]) is not None:
+            raise problem
+
+    def _note(self, who: Who, problem: CouldNotLook | None) -> None:
+        """Keep how a look went and, of a host that will be compared, what by, as long as its bundle is at hand."""
+        if who in self._looked:
+            return
+        self._looked[who] = problem
+        self._news.append(who)
+        if problem is None and who[0] == "host" and who[1] in self._compared:
+            with self.aside():
+                for parse in COMPARED_BY:
+                    attempt(partial(self.fact, who, parse))
+
+    def hand_over(self) -> Lasting:
+        """What is kept of the machines that were looked at since the last time."""
+        news, self._news = self._news, []
+        return {who: (self._looked[who], self._lasting.get(who, {})) for who in news}
+
+    def learn(self, lasting: Lasting) -> None:
+        """Take what another process kept."""
+        for who, (problem, facts) in lasting.items():
+            self._looked[who] = problem
+            self._lasting.setdefault(who, {}).update(facts)
 
     def fact(self, who: Who, parse: Callable[[Bundle], Fact]) -> Fact:
         """What a parser makes of the machine's bundle, made once. Raises CouldNotLook."""

@@ -10,13 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from checks.machines import AT_HAND, BUNDLES, SELECTION, parameters
+from checks.machine_order import by_machine
+from checks.machines import BUNDLES, SELECTION, parameters, whose
 from checks.outcome import collected_advice
 from checks.sentences import instead_of_traceback, put_into, sentence_of
 from checks.site.machines import chosen_by_module
-from inventory.loading import InventoryError, Selection, load, select
+from inventory.loading import InventoryError, load, select
 
-pytest_plugins = ["checks.fixtures", "checks.waivers", "checks.site.fixtures", "checks.compare.plugin"]
+pytest_plugins = [
+    "checks.fixtures",
+    "checks.waivers",
+    "checks.site.fixtures",
+    "checks.divided_run",
+    "checks.compare.plugin",
+]
 _UNANSWERED = pytest.StashKey[str]()
 # Stands in for a machine where the selection has none of that role; such items are dropped after collection.
 _NOBODY = "(no machine)"
@@ -81,23 +88,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, chosen, ids=chosen)
 
 
-def by_machine(items: list[pytest.Item], selection: Selection) -> None:
-    """Of many machines, take one after another: no more than some of their bundles are then held in memory."""
-    if len(selection.hosts) + len(selection.guests) <= AT_HAND:
-        return
-    places = {name: number for number, name in enumerate((*selection.hosts, *selection.guests))}
-    guests = selection.inventory.guests
-
-    def place(item: pytest.Item) -> int:
-        names = parameters(item)
-        if (guest := names.get("guest_name")) is not None:
-            host = guests[guest].host or ""
-            return places.get(host, places[guest])  # a guest comes with its host, whose bundle its rows need
-        return places.get(str(names.get("host_name") or names.get("machine_name")), len(places))
-
-    items.sort(key=place)
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop rows about nobody. Raises UsageError when there are checks and no inventory."""
     if _UNANSWERED in config.stash:
@@ -113,9 +103,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Say which machine the row is about."""
-    for role in ("host", "guest"):
-        if (name := parameters(item).get(f"{role}_name")) is not None and SELECTION in item.config.stash:
-            item.user_properties += [("machine", name), ("role", role)]
+    item.user_properties += whose(item)
 
 
 @pytest.hookimpl(wrapper=True)

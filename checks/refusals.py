@@ -49,6 +49,10 @@ class CommandFailed(CouldNotLook):
         self.stderr = stderr
         self.stdout = stdout
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """All of it, when it is handed from process to process."""
+        return type(self), (str(self), self.rc, self.stderr, self.stdout)
+
 
 class UnexpectedOutput(CouldNotLook):
     """A parser does not understand what the host answered. The text says what, and where it was read."""

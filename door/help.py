@@ -69,6 +69,7 @@ inventory. Without names, all of them. The report goes to reports/runs/<time>/re
 
   -i FILE              the inventory (default: inventory.yaml here)
   --bundles DIR        judge the bundles and sosreports in this folder; no machine is contacted
+  --processes N        judge the bundles of many machines in so many processes (default: one per processor)
   --run-folder DIR     where report, results and evidence go
   --baseline RUN       compare with an earlier run, by its folder: told, on the page, and as comparison.json; what got
                        worse is exit status 1, and a baseline that cannot be compared with is 6 in place of 0

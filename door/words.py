@@ -17,7 +17,7 @@ _WITH_VALUE = """
     --html --css --metadata-from-json --metadata-from-json-file --run-folder --only --bundles --baseline --switch-by
     --fault --repeat --hypothesis-profile --hypothesis-verbosity --hypothesis-seed --numprocesses --dist --runpytest
     --timeout --timeout-method --session-timeout --maxprocesses --max-worker-restart --maxschedchunk --tx --px
-    --rsyncdir --rsyncignore --testrunuid --prometheus --reboot
+    --rsyncdir --rsyncignore --testrunuid --prometheus --reboot --processes
 """
 WITH_VALUE = frozenset(_WITH_VALUE.split())
 WITH_TWO_VALUES = frozenset({"--metadata"})

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -115,6 +115,10 @@ MACHINE_FACTS = pytest.StashKey[dict[str, dict[str, str]]]()
 """Machine's name → label → text, for the top of the report (kernel, OS, NIC, …)."""
 READINGS = pytest.StashKey[dict[str, str]]()
 """Machine's name → the file of the run folder in which a person reads everything that was read of it."""
+NOTED = pytest.StashKey[dict[str, str]]()
+"""A bundle's name in the run folder → whose it is, once all is written down that is made of it."""
+BY_MACHINE: tuple[pytest.StashKey[dict[str, Any]], ...] = (MACHINE_FACTS, READINGS, NOTED)
+"""What is filled machine by machine: where processes share a run, each hands over what it filled."""
 REMARKS = pytest.StashKey[list[str]]()
 """What is odd about the run itself, for a person to read. Filled before the collection ends."""
 SECTIONS = pytest.StashKey[list[tuple[str, str]]]()

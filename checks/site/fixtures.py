@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.machines import BUNDLES, SELECTION, Machines, Role, parameters
+from checks.machines import BUNDLES, SELECTION, Machines, parameters, role_of
 from checks.site.machines import OpenHosts
 
 _OPEN = pytest.StashKey[OpenHosts]()
@@ -16,14 +16,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Hang up."""
     if _OPEN in config.stash:
         config.stash[_OPEN].close()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Say which machine the row is about."""
-    name = parameters(item).get("machine_name")
-    if name is not None and SELECTION in item.config.stash:
-        item.user_properties += [("machine", name), ("role", _role(item.config, name))]
 
 
 @pytest.fixture
@@ -41,11 +33,7 @@ def host(request: pytest.FixtureRequest, machine_name: str, machines: Machines) 
     if BUNDLES in stash:
         from checks.site.bundle_host import host_in
 
-        return host_in(machines.bundle((_role(request.config, machine_name), machine_name)))
+        return host_in(machines.bundle((role_of(request.config, machine_name), machine_name)))
     if _OPEN not in stash:
         stash[_OPEN] = OpenHosts(stash[SELECTION])
     return stash[_OPEN].host(machine_name)
-
-
-def _role(config: pytest.Config, name: str) -> Role:
-    return "host" if name in config.stash[SELECTION].inventory.hosts else "guest"

@@ -12,9 +12,9 @@ from checks import machines
 from checks.bundle import Bundle, CommandFailed
 from checks.facts import pci, udev
 from checks.gather import Order
+from checks.machine_order import by_machine
 from checks.machines import AT_HAND, Machines
 from checks.offline.stored import StoredBundles
-from checks.plugin import by_machine
 from inventory.loading import Selection
 from inventory.model import Guest, Host, Inventory
 

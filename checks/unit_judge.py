@@ -1,0 +1,76 @@
+"""A worker's side of a divided run: judge the rows of one machine, and gather what is to be handed over."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from checks.fixtures import machines_of
+from checks.retold import Ending, Told, Unit, told
+from reports.run_folder import BY_MACHINE
+
+
+class UnitJudge:
+    """A pytest plugin. Rows are judged by pytest's own protocol; what it reports is kept in place of being logged."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        self._session = session
+        self._reports: list[list[Told]] = []
+        self._within: list[pytest.TestReport] = []
+        self._warnings: list[dict[str, Any]] = []
+        self._known: list[set[str]] = [set() for _ in BY_MACHINE]
+
+    def judge(self, items: Sequence[pytest.Item], following: pytest.Item | None) -> Unit:
+        """Judge these rows. `following`: the row that this worker judges next, for which set-ups are kept."""
+        self._reports, self._warnings = [], []
+        ended = self._run(items, following)
+        lasting = machines_of(self._session).hand_over()
+        return Unit(self._reports, self._warnings, [*self._new_by_machine()], lasting, ended)
+
+    def _new_by_machine(self) -> Iterator[dict[str, Any]]:
+        """What was filled since the last time."""
+        for key, known in zip(BY_MACHINE, self._known, strict=True):
+            filled = self._session.config.stash.get(key, {})
+            yield {name: value for name, value in filled.items() if name not in known}
+            known.update(filled)
+
+    def _run(self, items: Sequence[pytest.Item], following: pytest.Item | None) -> Ending | None:
+        try:
+            for item, after in zip(items, [*items[1:], following], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        except BaseException as error:  # noqa: BLE001 - the process that tells pytest raises it again
+            with contextlib.suppress(Exception):
+                self._session._setupstate.teardown_exact(None)  # as pytest does when a session ends
+            if isinstance(error, pytest.exit.Exception):
+                return "exit", str(error.msg), error.returncode
+            if isinstance(error, KeyboardInterrupt):
+                return "interrupt", str(error), None
+            return "fault", "".join(traceback.format_exception(error)), None
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """What pytest does with a row, except that nobody is told here."""
+        known, self._within = len(item.user_properties), []
+        setup, *others = runtestprotocol(item, log=False, nextitem=nextitem)
+        self._reports.append([told(report, known) for report in (setup, *self._within, *others)])
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """What a row reports of its parts, such as pytest's subtests."""
+        self._within.append(report)
+
+    def pytest_warning_recorded(
+        self, warning_message: warnings.WarningMessage, when: str, nodeid: str, location: tuple[str, int, str] | None
+    ) -> None:
+        """A warning, without the object that it may hold on to."""
+        plain = warnings.WarningMessage(
+            str(warning_message.message), warning_message.category, warning_message.filename, warning_message.lineno
+        )
+        self._warnings.append({"warning_message": plain, "when": when, "nodeid": nodeid, "location": location})
