@@ -59,6 +59,7 @@ class Bundle:
         self._envelope = envelope
         self._contents: Contents = parse(envelope, raw)
         self._looked: Looked | None = None if envelope.sources is None else looked(envelope.sources)
+        self._ordered: dict[int, list[str]] = {}
         self._raw: bytes | None = raw
         self._packed = b""
 
@@ -234,7 +235,10 @@ class Bundle:
         self, table: Mapping[str, Reading], pattern: str, kinds: tuple[type[Source], ...]
     ) -> dict[str, bytes]:
         self._raise_unless_looked(pattern, kinds, glob=True)
-        found = {path: self._value(path, table[path]) for path in found_by(table, pattern)}
+        ordered = self._ordered.get(id(table))
+        if ordered is None:
+            ordered = self._ordered[id(table)] = list(table)
+        found = {path: self._value(path, table[path]) for path in found_by(table, ordered, pattern)}
         return {path: data for path, data in found.items() if data is not None}
 
     def _raise_unless_looked(self, pattern: str, kinds: tuple[type[Source], ...], *, glob: bool) -> None:

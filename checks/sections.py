@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from checks.contents import Contents, Reading, as_text, matches
 from checks.groups import first_line, keep_lines, keep_links, limit_of, status_of, within
@@ -19,8 +20,7 @@ class Malformed(Exception):  # noqa: N818 - the bytes are malformed, nothing wen
     """These bytes are not what a gather answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """One section of the answer: its tag, the number of its source, and its bytes."""
 
     tag: str
@@ -67,7 +67,7 @@ def _blame_sudo(contents: Contents) -> None:
         return
     contents.closed = dict.fromkeys(contents.closed, refusal)
     for table in contents.tables():
-        table |= {name: replace(one, detail=refusal) for name, one in table.items() if one.status == "denied"}
+        table |= {name: one._replace(detail=refusal) for name, one in table.items() if one.status == "denied"}
 
 
 def _read_remark(reader: _Reader, section: Section) -> None:

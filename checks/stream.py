@@ -30,6 +30,7 @@ Tags, with the number of their source (0 where there is none):
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -273,4 +274,18 @@ def _boundary(value: object) -> str:
 def _sources(value: object) -> tuple[Source, ...]:
     if not isinstance(value, list) or len(value) > _MAX_SOURCES:
         raise ValueError("a list of sources is wanted")
-    return tuple(source_from_json(item) for item in value)
+    return tuple(_source(item) for item in value)
+
+
+def _source(value: object) -> Source:
+    """A source, made once for all bundles that name it: those of one version name the same."""
+    try:
+        pairs = value.items() if isinstance(value, dict) else ()
+        return _known(*(part for pair in pairs for part in pair))
+    except TypeError:  # a part that cannot be looked up is none of a source, either
+        return source_from_json(value)
+
+
+@functools.lru_cache(maxsize=2048, typed=True)  # typed: 1 is not true
+def _known(*parts: Any) -> Source:
+    return source_from_json(dict(zip(parts[::2], parts[1::2], strict=True)))
