@@ -11,6 +11,7 @@ Sources: see `sriov_events` and `sriov_writes`.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +25,7 @@ from checks.linux.udev_event import Event, Value
 from checks.linux.udev_language import Rule, Token
 from checks.linux.udev_match import matches
 from checks.linux.udev_programs import writes
+from checks.linux.udev_rule_set import RuleSet
 from checks.linux.udev_rules import apply
 
 __all__ = ["Attempt", "Boot", "Forecast", "Outcome", "Port", "Surroundings", "forecast"]
@@ -132,7 +134,7 @@ class _Bus:
     def _note(self, address: str, attempt: Attempt) -> None:
         self.attempts.setdefault(address, []).append(attempt)
 
-    def happen(self, kind: str, address: str, rules: Sequence[Rule], around: Surroundings) -> None:
+    def happen(self, kind: str, address: str, rules: RuleSet, around: Surroundings) -> None:
         """Send one event of a PF through the rules."""
         event = event_of(
             kind,
@@ -143,7 +145,7 @@ class _Bus:
             early=self.boot == "early",
         )
         if event is not None:
-            steps, run = apply(rules, event, self.write, lambda rule: ATTRIBUTE in rule.text)
+            steps, run = apply(rules, event, self.write)
             self.seen.setdefault(address, []).extend(Seen(event, step, run) for step in steps)
 
 
@@ -156,9 +158,9 @@ def forecast(
     about = [rule for rule in rules if ATTRIBUTE in rule.text]
     if not about:
         return tuple(Forecast(address, 0, 0, (), ()) for address in known)
-    played = [rule for rule in rules if _may_matter(rule)]
+    played = _played(rules)
     late, early = _play("late", played, known, around), _play("early", played, known, around)
-    tries = min(_MOST_TRIES, _MOST_REPLAYED // len(played))
+    tries = min(_MOST_TRIES, _MOST_REPLAYED // len(played.rules))
     found = []
     for address, port in known.items():
         attempts = (*late.attempts.get(address, []), *early.attempts.get(address, []))
@@ -181,6 +183,29 @@ def forecast(
     return tuple(found)
 
 
+_MOST_KEPT = 32
+_known_sets: OrderedDict[tuple[int, ...], tuple[Sequence[Rule], RuleSet]] = OrderedDict()
+
+
+def _played(rules: Sequence[Rule]) -> RuleSet:
+    """The rules that can do anything to a PF, sorted out once for all hosts that have these very rules.
+
+    Rules of files with the same text are the same objects (`parse_file`). What is kept holds them, so that no others
+    can get their ids.
+    """
+    key = tuple(map(id, rules))
+    if key not in _known_sets:
+        _known_sets[key] = rules, RuleSet(filter(_may_matter, rules), _mentions)
+        if len(_known_sets) > _MOST_KEPT:
+            _known_sets.popitem(last=False)
+    _known_sets.move_to_end(key)
+    return _known_sets[key][1]
+
+
+def _mentions(rule: Rule) -> bool:
+    return ATTRIBUTE in rule.text
+
+
 def _may_matter(rule: Rule) -> bool:
     """Whether the rule can do anything to a PF: most are for other subsystems, and say so first."""
     if ATTRIBUTE in rule.text or rule.label is not None:
@@ -193,7 +218,7 @@ def _other_subsystem(rule: Rule) -> bool:
     return not all(any(matches(t.value, name, any_case=t.any_case) for name in ("net", "pci")) for t in wanted)
 
 
-def _play(boot: Boot, rules: Sequence[Rule], ports: Mapping[str, Port], around: Surroundings) -> _Bus:
+def _play(boot: Boot, rules: RuleSet, ports: Mapping[str, Port], around: Surroundings) -> _Bus:
     bus = _Bus(boot, ports, dict.fromkeys(ports, 0), set())
     for address, port in ports.items():
         for kind in _EVENTS[boot]:
@@ -209,9 +234,9 @@ def _play(boot: Boot, rules: Sequence[Rule], ports: Mapping[str, Port], around: 
     return bus
 
 
-def _works(rule: Rule, corrected: Rule, rules: Sequence[Rule], port: Port, around: Surroundings) -> bool:
+def _works(rule: Rule, corrected: Rule, rules: RuleSet, port: Port, around: Surroundings) -> bool:
     """Whether a rule makes VFs on the PF when udev loads its driver, put in the place of another one."""
-    changed = [corrected if other is rule else other for other in rules]
+    changed = rules.with_another(rule, corrected, _mentions)
     attempts = _play("late", changed, {port.address: port}, around).attempts.get(port.address, [])
     return any(attempt.rule is corrected and attempt.outcome == "made" for attempt in attempts)
 

@@ -77,8 +77,9 @@ def reading_order(
     """The files that are read, by base name, and those that are not. `folders`: the one that goes first, first."""
     winners: dict[str, str] = {}
     hidden: list[Hidden] = []
+    ordered = sorted({*texts, *links})
     for folder in folders:
-        for path in sorted({*texts, *links}):
+        for path in ordered:
             head, _, name = path.rpartition("/")
             if head != folder:
                 continue

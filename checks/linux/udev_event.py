@@ -6,6 +6,7 @@ Source: systemd 252 and 257 src/udev/udev-rules.c (token_match_string, token_mat
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -205,9 +206,14 @@ def _referred(name: str, run: Run) -> Attribute:
 
 
 def _compare_any(token: Token, names: Sequence[str]) -> tuple[Value, bool | None]:
-    verdicts = {verdict for name in names for _, verdict in [_compare(token, name)]}
     found = names[0] if len(names) == 1 else f"{names[0]} or the like"
-    return found, verdicts.pop() if len(verdicts) == 1 else None
+    return found, _of_any(token.value, token.operator, token.any_case, tuple(names))
+
+
+@functools.lru_cache(maxsize=8192)  # the names that the kernel may give a NIC are the same for each of them
+def _of_any(wanted: str, operator: str, any_case: bool, names: tuple[str, ...]) -> bool | None:  # noqa: FBT001
+    verdicts = {matches(wanted, name, any_case=any_case) == (operator == "==") for name in names}
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def _compare(token: Token, value: Value) -> tuple[Value, bool | None]:

@@ -24,21 +24,28 @@ _IN_SET = re.compile(r"\[:(?P<name>[a-z]+):\]|\\?(?P<low>.)(?:-\\?(?P<high>[^\]]
 
 def matches(wanted: str, text: str, *, any_case: bool = False) -> bool:
     """Whether a text is what a rule wants: one of the alternatives between bars, globs where the value has any."""
-    alternatives = wanted.split("|")
+    alternatives, globs, may_be_empty = _alternatives(wanted, any_case)
     if not text:
-        # An empty alternative stands for a missing value; a glob may match nothing too.
-        return "" in alternatives or any(not alternative.strip("*") for alternative in alternatives)
+        return may_be_empty
     if any_case:
-        alternatives, text = [alternative.lower() for alternative in alternatives], text.lower()
-    if not is_glob(wanted):
+        text = text.lower()
+    if not globs:
         return text in alternatives
     # Where one alternative is a glob, all are read as globs: a backslash quotes in each of them.
     return any(_fnmatch(alternative, text) for alternative in alternatives if alternative)
 
 
+@functools.lru_cache(maxsize=16384)
+def _alternatives(wanted: str, any_case: bool) -> tuple[tuple[str, ...], bool, bool]:  # noqa: FBT001
+    """What may be there, whether these are globs, and whether nothing may be there: the same for every event."""
+    found = tuple((wanted.lower() if any_case else wanted).split("|"))
+    # An empty alternative stands for a missing value; a glob may match nothing too.
+    return found, is_glob(wanted), any(not one.strip("*") for one in found)
+
+
 def is_glob(wanted: str) -> bool:
     """Whether a value is more than plain text."""
-    return any(character in wanted for character in "*?[")
+    return "*" in wanted or "?" in wanted or "[" in wanted
 
 
 def _fnmatch(pattern: str, text: str) -> bool:
