@@ -75,13 +75,13 @@ class Recorder:
         self.run = self.run.model_copy(update=changes)
 
     def is_time_to_refresh(self) -> bool:
-        """Whether the folder's files are old enough to be written again; that takes a twentieth of a run at most."""
+        """Whether the folder's files are old enough to be written again; that takes a fiftieth of a run at most."""
         return time.monotonic() - self._refreshed > self._rest_s
 
     def refreshed(self, took_s: float) -> None:
         """Note that the folder's files were just written, and what that cost."""
         self._refreshed = time.monotonic()
-        self._rest_s = max(REFRESH_EVERY_S, took_s * 20)
+        self._rest_s = max(REFRESH_EVERY_S, took_s * 50)
 
     def finish(self) -> None:
         """Close the books: items cut off between their judgement and their teardown are rows too."""

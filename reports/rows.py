@@ -149,11 +149,9 @@ def outcome(report: pytest.TestReport) -> Outcome | None:
     """What this one report says; None for the uneventful setup or teardown around a judgement."""
     if report.failed:
         return "broken" if report.when == "call" else "could not look"
-    waived = any(key == "waiver" and value == "counts" for key, value in report.user_properties)
-    if waived and hasattr(report, "wasxfail"):
-        return "waived"
     if hasattr(report, "wasxfail"):  # known to be broken and accepted as that, or wrongly thought to be broken
-        return "advice"
+        waived = any(key == "waiver" and value == "counts" for key, value in report.user_properties)
+        return "waived" if waived else "advice"
     if report.skipped:
         return "does not apply"
     if report.when != "call":
