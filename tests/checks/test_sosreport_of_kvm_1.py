@@ -53,7 +53,8 @@ def changed(tmp_path):
 
 
 def without(changed, path: str, words: str | None = None, put: str = "") -> Bundle:
-    return changed(**{path: None if words is None else SAMPLE["texts"][path].replace(words, put)})
+    found: Bundle = changed(**{path: None if words is None else SAMPLE["texts"][path].replace(words, put)})
+    return found
 
 
 def manifest_with(change) -> str:
