@@ -24,7 +24,7 @@ SH = "/bin/sh -c"
 class Case:
     """`files`: below /etc/udev/rules.d by name, or whole paths. `links`: symbolic links, made the same way.
 
-    `open`: nobody can tell without the host. `telling`: part of every run. `kind`: the row of the matrix, or the class of the mistake.
+    `telling`: part of every run. `kind`: the row of the matrix, or the class of the mistake.
     """
 
     kind: str
@@ -32,7 +32,6 @@ class Case:
     files: dict[str, str]
     links: dict[str, str] = field(default_factory=dict)
     telling: bool = False
-    open: bool = False
 
     def paths(self) -> dict[str, str]:
         return {_whole(name): text for name, text in self.files.items()}
@@ -45,10 +44,8 @@ def _whole(name: str) -> str:
     return name if name.startswith("/") else f"{ETC}/{name}"
 
 
-def one(
-    kind: str, name: str, rule: str, file: str = "90-case.rules", *, telling: bool = False, unknowable: bool = False
-) -> Case:
-    return Case(kind, name, {file: rule if rule.endswith("\n") else rule + "\n"}, telling=telling, open=unknowable)
+def one(kind: str, name: str, rule: str, file: str = "90-case.rules", *, telling: bool = False) -> Case:
+    return Case(kind, name, {file: rule if rule.endswith("\n") else rule + "\n"}, telling=telling)
 
 
 MATRIX = (
