@@ -23,7 +23,7 @@ _ROOT_LINKS = "find / -maxdepth 2 -type l -ls"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`texts`, `links` by path; `names` of whole folders; `outputs` by command line.
+    """`texts`, `links` by path, in order; `names` of whole folders; `outputs` by command line.
 
     `places`: all that is in them is there. `whole`: all that these very globs find.
 
@@ -132,8 +132,8 @@ def _told(host: Host) -> Host:
         if (match := COMMAND.fullmatch(line)) and (data := _printed(host, line))
     ]
     return Host(
-        texts={**texts, **host.texts},
-        links={**root, **host.links, **sysfs.links},
+        texts=dict(sorted({**texts, **host.texts}.items())),
+        links=dict(sorted({**root, **host.links, **sysfs.links}.items())),
         folders=host.folders,
         names={folder: tuple(sorted(names)) for folder, names in sysfs.names.items()},
         listings=listings(listed),

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from checks.bundle import Bundle
-from checks.contents import matches
+from checks.contents import found_by
 from checks.gather import mask
 from checks.offline.sos_archive import NotASosreport, read
 from checks.offline.sos_contents import WANTED, Host, host_of
@@ -84,7 +84,7 @@ def _names(source: Names, host: Host) -> Answer:
 
 
 def _links(source: Links, host: Host) -> Answer:
-    found = {path: to for path, to in sorted(host.links.items()) if matches(path, source.path)}
+    found = {path: host.links[path] for path in found_by(host.links, list(host.links), source.path)}
     if found:
         rows = "".join(f"lrwxrwxrwx 1 0 0 0 Jan  1 00:00 {path} -> {to}\n" for path, to in found.items())
         yield "list", b"".join(_bytes(path) + b"\0" for path in found)
@@ -95,7 +95,7 @@ def _links(source: Links, host: Host) -> Answer:
 
 def _texts(source: File | Attributes, host: Host) -> Answer:
     binary = isinstance(source, File) and source.binary
-    found = sorted(path for path in host.texts if matches(path, source.path))
+    found = found_by(host.texts, list(host.texts), source.path)
     for path in found:
         if binary:
             yield from _item(path, "hex", host.texts[path].hex(" ").encode(), b"", 0)
