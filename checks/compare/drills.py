@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 from pydantic import BaseModel, ValidationError
 
@@ -44,7 +45,7 @@ class _Drill(BaseModel):
 def measured(folder: Path) -> dict[Series, Values]:
     """Every series of a run, one value a round. Raises CouldNotLook for a file that is none of a drill's."""
     found: dict[Series, list[float]] = {}
-    resolutions: dict[Series, float] = {}
+    intervals: dict[Series, list[float]] = {}
     for path in _files(folder):
         drill = _read(path)
         if drill.not_measured is not None:
@@ -54,8 +55,8 @@ def measured(folder: Path) -> dict[Series, Values]:
                 series = Series(drill.guest, drill.fault, event.event, event.observer or "", measure)
                 found.setdefault(series, []).append(ms)
                 interval = max((probes.interval_ms for probes in event.probes), default=0.0)
-                resolutions[series] = max(resolutions.get(series, 0.0), interval)
-    return {series: Values(tuple(ms), resolutions[series]) for series, ms in found.items()}
+                intervals.setdefault(series, []).append(interval)
+    return {series: Values(tuple(ms), median(intervals[series])) for series, ms in found.items()}
 
 
 def _files(folder: Path) -> list[Path]:

@@ -94,8 +94,10 @@ def _groups(fact: FactOf) -> Iterator[tuple[Key, str]]:
 
 
 def _drivers(fact: FactOf) -> Iterator[tuple[Key, str]]:
-    pfs = attempt(lambda: fact(pci.parse))
-    with_vfs = () if isinstance(pfs, CouldNotLook) else (pf for pf in pfs if pf.vfs)
+    try:
+        with_vfs = [pf for pf in fact(pci.parse) if pf.vfs]
+    except NotGathered:  # a guest, which has none
+        with_vfs = []
     elsewhere = {address for pf in with_vfs for address in (pf.address, *(vf.address for vf in pf.vfs))}
     for nic in fact(nics.parse):
         if nic.pci_address is not None and nic.pci_address not in elsewhere:

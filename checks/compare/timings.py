@@ -46,7 +46,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One number a round, in ms; `resolution_ms`: as well as the instrument tells it."""
+    """One number a round, in ms; `resolution_ms`: the probes' interval, in the median of the rounds."""
 
     ms: tuple[float, ...]
     resolution_ms: float = 0.0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.bundle import Bundle
 from checks.compare import causes
 from checks.compare.causes import Cause, Effect, effect, own_cause
 from checks.compare.changes import Change, changes, identities
@@ -157,6 +158,15 @@ def test_a_section_that_cannot_be_read_is_one_change(tmp_path: Path) -> None:
     assert {one.before for one in unread} == {"read"}
     assert {one.section for one in unread} >= {"PFs and VFs", "NICs"}
     assert not {one.section for one in found if one not in unread} & {one.section for one in unread}
+
+
+def test_nics_are_not_called_gone_because_their_pfs_cannot_be_read() -> None:
+    """The PFs' own NICs stand under the PFs; where these are unreadable, so is the rest."""
+    files = {"/sys/class/net/ens1/address": "52:54:00:00:00:01", "/sys/class/net/ens1/ifindex": "2"}
+    bundle = Bundle.of(files=files | {"/sys/class/net/ens1/mtu": "1500"}, denied=["/sys/bus/pci/devices"])
+    found = features(facts_of(bundle))
+    assert isinstance(found["PFs and VFs"], CouldNotLook)
+    assert isinstance(found["NICs"], CouldNotLook)
 
 
 def test_a_section_that_one_gather_did_not_ask_for_is_no_loss() -> None:
