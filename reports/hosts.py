@@ -9,8 +9,9 @@ from reports.table import address, anchor, plain, slug
 from reports.text import shown
 
 MESSAGE_LIMIT = 600
-OPEN_UP_TO = 6
-"""So many hosts that are not ready show at once why; of more, a click on the line does."""
+OPEN_UP_TO = 2
+"""So many hosts that are not ready show at once why; of more, their lines do, and the findings by cause below."""
+NAMED_UP_TO = 6
 HARDWARE = ("NIC", "driver", "firmware", "PFs", "VFs", "CPU", "product", "BIOS")
 IN_LINE = ("NIC", "kernel")
 
@@ -47,7 +48,8 @@ def _host(machine: Machine, evidence: Mapping[str, str], *, is_open: bool) -> st
 def _gist(machine: Machine) -> str:
     """What fits the line: the worst finding, or, where nothing is in the way, what the host is."""
     if machine.readiness != "ready" and machine.findings:
-        return shown(machine.findings[0].statement, 160)
+        worst = machine.findings[0]  # of several statements, what they all say tells more than the first of them
+        return shown(worst.statement if len(worst.rows) == 1 else worst.message, 160)
     return " · ".join(shown(machine.facts[key], 90) for key in IN_LINE if key in machine.facts)
 
 
@@ -100,7 +102,7 @@ def _read(machine: Machine, evidence: Mapping[str, str]) -> str:
 def signature(machines: Sequence[Machine]) -> str:
     """Where somebody answers for it: empty on the screen, lines on paper."""
     told = (
-        "; ".join(f"{machine.name}: {machine.verdict}" for machine in machines) if len(machines) <= OPEN_UP_TO else ""
+        "; ".join(f"{machine.name}: {machine.verdict}" for machine in machines) if len(machines) <= NAMED_UP_TO else ""
     )
     counts: dict[str, int] = {word: sum(machine.readiness == word for machine in machines) for word in READINESS}
     lines = "".join(f"<div><dt>{label}</dt><dd></dd></div>" for label in ("Name", "Date", "Signature"))
