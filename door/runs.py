@@ -52,7 +52,10 @@ def drill_command(words: Words) -> list[str]:
 
 
 def inventory_run(words: Words, rows: Path, *more: str) -> list[str]:
-    """pytest's command line for these rows. Raises `InventoryError` for a bad inventory or an unknown name."""
+    """pytest's command line for these rows. Raises `InventoryError` where there is none, and for an unknown name.
+
+    Without names the inventory is left to pytest, which reads it first of all: a thousand machines take seconds.
+    """
     file = words.inventory or DEFAULT_INVENTORY
     if words.inventory is None and not Path(file).exists():
         raise InventoryError(
@@ -61,9 +64,7 @@ def inventory_run(words: Words, rows: Path, *more: str) -> list[str]:
                 f"./vfproof discover ssh://root@HOST > {file}, and edit it"
             ]
         )
-    inventory = load(file)
-    names, paths = machines_and_paths(words.others, {*inventory.hosts, *inventory.guests}, REPOSITORY)
-    select(inventory, names)
+    names, paths = _named(words.others, file) if words.others else ([], [])
     only = [word for name in dict.fromkeys(names) for word in ("--only", name)]
     return pytest_command(["--inventory", file, *more, *only, *words.options], paths or [rows])
 
@@ -75,6 +76,14 @@ def everything_in_the_lab(command: str, options: Sequence[str]) -> list[str]:
         raise UsageError(f"{command} is the door's own; it runs in a lab that is up")
     rows = [REPOSITORY / "checks", REPOSITORY / "failover"]
     return pytest_command(["--inventory", inventory, "--drill", *options], rows)
+
+
+def _named(others: Sequence[str], file: str) -> tuple[list[str], list[str]]:
+    """Machines and paths among the words. Raises `InventoryError`."""
+    inventory = load(file)
+    names, paths = machines_and_paths(others, {*inventory.hosts, *inventory.guests}, REPOSITORY)
+    select(inventory, names)
+    return names, paths
 
 
 def test(words: Words) -> int:

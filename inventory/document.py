@@ -70,13 +70,8 @@ class Document:
         return f"{shown(self.name, 4096)}:{self.lines[known]}: {where}{': ' if where else ''}{sentence}"
 
 
-def read(path: Path) -> Document:
-    """Read one YAML file into plain values.
-
-    Raises `InventoryError` for a file that cannot be read, is too large, or is not one plain YAML document.
-    """
-    name = str(path)
-    text = _text(path)
+def parsed(name: str, text: str) -> Document:
+    """A file's text as plain values. Raises `InventoryError` when it is not one plain YAML document."""
     if not text.strip():
         raise InventoryError([f"{shown(name, 4096)}:1: the file is empty; inventory/example.yaml shows what to write"])
     node = _compose(name, text)
@@ -91,7 +86,8 @@ def read(path: Path) -> Document:
     return Document(name, value, walk.lines)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What is in a file. Raises `InventoryError` for one that cannot be read, or is too large."""
     name = shown(path, 4096)
     try:
         mode = path.stat().st_mode

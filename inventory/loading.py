@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from inventory.complaints import complaints
-from inventory.document import InventoryError, read
+from inventory.document import InventoryError, parsed, text_of
 from inventory.model import Guest, Host, Inventory, Observer
 from inventory.wording import did_you_mean, shown
 
@@ -33,8 +34,12 @@ def load(path: Path | str) -> Inventory:
 
     Raises `InventoryError`: every mistake at once, one per line, each with file and line and what to write.
     """
-    path = Path(path)
-    document = read(path)
+    return _loaded(Path(path), text_of(Path(path)))
+
+
+@lru_cache(maxsize=4)  # several rooms ask for the inventory of a run, and a thousand machines take seconds to read
+def _loaded(path: Path, text: str) -> Inventory:
+    document = parsed(str(path), text)
     if not isinstance(document.value, dict):
         raise InventoryError([document.complaint((), "an inventory is a mapping; start with 'hosts:' or 'guests:'")])
     try:

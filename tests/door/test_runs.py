@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,7 +72,15 @@ def test_an_unknown_name_and_a_bad_inventory_end_before_pytest_begins(site: Path
         runs.inventory_run(sort(["-i", "site.yaml", "kvm-03"]), CHECKS)
     (site / "site.yaml").write_text("hosts: 5\n")
     with pytest.raises(InventoryError, match=r"site\.yaml:1: hosts: must be a mapping"):
-        runs.inventory_run(sort(["-i", "site.yaml"]), CHECKS)
+        runs.inventory_run(sort(["-i", "site.yaml", "kvm-01"]), CHECKS)
+
+
+def test_without_names_pytest_tells_of_a_bad_inventory_before_it_collects(site: Path) -> None:
+    (site / "site.yaml").write_text("hosts: 5\n")
+    command = runs.inventory_run(sort(["-i", "site.yaml"]), CHECKS)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "site.yaml:1: hosts: must be a mapping" in done.stderr and "collected" not in done.stdout
 
 
 def test_our_own_tests_leave_out_what_is_long_unless_asked() -> None:
