@@ -143,6 +143,12 @@ class Machines:
                 for parse in COMPARED_BY:
                     attempt(partial(self.fact, who, parse))
 
+    def let_go(self) -> None:
+        """Keep no bundle at hand, and of the facts none but those that last."""
+        self._recent.clear()
+        if isinstance(self._gathers, StoredBundles):
+            self._gathers.let_go()
+
     def hand_over(self) -> Lasting:
         """What is kept of the machines that were looked at since the last time."""
         news, self._news = self._news, []

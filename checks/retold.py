@@ -82,10 +82,15 @@ def retold(item: pytest.Item, tellings: Sequence[Told]) -> list[pytest.TestRepor
     own: dict[str, Any] = {"keywords": dict.fromkeys(item.keywords, 1)}
     if hasattr(item, "id"):  # since pytest 9.1; before, a report has its nodeid as text
         own["_id"] = item.id
-    found = []
+    found: list[pytest.TestReport] = []
     for telling in tellings:
         report = telling.kind.__new__(telling.kind)
-        vars(report).update(own, **telling.state, user_properties=[*item.user_properties, *telling.added])
+        before = found[-1].user_properties if found else []
+        known = [*item.user_properties, *telling.added]
+        # One by one, as a whole dictionary takes four times the memory, and pytest keeps all reports.
+        for name, value in {**own, **telling.state}.items():
+            setattr(report, name, value)
+        report.user_properties = before if before == known else known
         found.append(report)
     return found
 

@@ -30,7 +30,9 @@ class UnitJudge:
         """Judge these rows. `following`: the row that this worker judges next, for which set-ups are kept."""
         self._reports, self._warnings = [], []
         ended = self._run(items, following)
-        lasting = machines_of(self._session).hand_over()
+        machines = machines_of(self._session)
+        machines.let_go()  # the next rows are about other machines, and every worker would hold some of its own
+        lasting = machines.hand_over()
         return Unit(self._reports, self._warnings, [*self._new_by_machine()], lasting, ended)
 
     def _new_by_machine(self) -> Iterator[dict[str, Any]]:

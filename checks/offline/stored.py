@@ -54,6 +54,10 @@ class StoredBundles:
             raise found
         return found
 
+    def let_go(self) -> None:
+        """Keep no bundle in memory."""
+        self._found.clear()
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -169,8 +169,10 @@ def test_row_for_row_it_is_what_one_process_finds(run, fleet, options):
 
 
 def timeless(file: Path) -> str:
+    of_the_run = (
+        r'(time|timestamp)="[^"]*"|\d+ ms|took [\d:]+( ms)?|run(pytest)?-\d|--processes \d|on \d+-\w+-\d+ at [\d:]+'
+    )
     # the digest is that of results.json, which says when and how long
-    of_the_run = r'(time|timestamp)="[^"]*"|\d+ ms|took [\d:]+|run(pytest)?-\d|--processes \d|on \d+-\w+-\d+ at [\d:]+'
     return re.sub(rf"{of_the_run}|[0-9a-f]{{64}}|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", "", file.read_text())
 
 
