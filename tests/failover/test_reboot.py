@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,13 +133,11 @@ def test_a_host_that_does_not_come_back_is_told_as_it_was_last_seen(
     tmp_path: Path, site: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site[HOST].silences = -1
-    deadline(monkeypatch, 0.3)
+    deadline(monkeypatch, 2)
     found = run(tmp_path)
     assert not found.way_back.is_back
-    assert (
-        "it stopped answering 0 s after the reboot was commanded: hfbc9a: connection refused"
-        in found.way_back.last_seen
-    )
+    told = r"it stopped answering \d s after the reboot was commanded: hfbc9a: connection refused"
+    assert re.fullmatch(told, found.way_back.last_seen)
     assert "since_boot.sh" not in site[GUEST].asked[2:], "a guest is not looked for while its host is away"
     with pytest.raises(CouldNotLook, match="has not come back"):
         _ = found.read_again
