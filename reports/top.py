@@ -125,7 +125,7 @@ def _about(results: Results, digest: str) -> str:
         "Versions": shown(versions),
         "Files": " · ".join(f'<a href="{name}">{name}</a>' for name in files if name),
         **({"Results": f"results.json, SHA-256 <code>{digest}</code>"} if digest else {}),
-        "Command": f"<code>{shown(shlex.join(run.command_line), 500)}</code>",
+        "Command": f"<details><summary>as it ran</summary><code>{shown(shlex.join(run.command_line))}</code></details>",
         **{shown(key): shown(value) for key, value in run.labels.items()},
     }
     return (
