@@ -165,7 +165,9 @@ def test_row_for_row_it_is_what_one_process_finds(run, fleet, options):
     assert printed(shared) == printed(alone)
     assert timeless(fleet / "run-3/junit.xml") == timeless(fleet / "run-1/junit.xml")
     assert timeless(fleet / "run-3/report.html") == timeless(fleet / "run-1/report.html")
-    assert bundles(fleet / "run-3") == bundles(fleet / "run-1")
+    one, three = bundles(fleet / "run-1"), bundles(fleet / "run-3")
+    assert one == three or "-x" in options
+    assert one.items() <= three.items()  # a process that was ahead of the stop has read more, and leaves what it read
 
 
 def timeless(file: Path) -> str:
