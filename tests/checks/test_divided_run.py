@@ -250,17 +250,27 @@ def test_hangs(host_name):
 def test_whatever_ends_the_run_ends_its_workers(pytester, fleet, ending, status):
     pytester.makepyfile(test_site=HANGS)
     command = [sys.executable, "-m", "pytest", *PLUGINS, *where(), "--run-folder", "run", "--processes", "2"]
-    with subprocess.Popen(command, cwd=fleet, stdout=subprocess.DEVNULL, start_new_session=True) as process:
-        workers = wait_for(lambda: len(found := list(fleet.glob("at-*"))) == 2 and found)
-        pids = [int(file.name.removeprefix("at-")) for file in workers]
-        assert process.pid not in pids
-        process.send_signal(ending)
-        assert process.wait(30) == status
+    with subprocess.Popen(
+        command, cwd=fleet, stdout=subprocess.DEVNULL, start_new_session=True, preexec_fn=as_in_a_terminal
+    ) as process:
+        try:
+            workers = wait_for(lambda: len(found := list(fleet.glob("at-*"))) == 2 and found)
+            pids = [int(file.name.removeprefix("at-")) for file in workers]
+            assert process.pid not in pids
+            process.send_signal(ending)
+            assert process.wait(30) == status
+        finally:
+            process.kill()
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
     state = json.loads((fleet / "run/results.json").read_text())["state"]
     assert state == ("running" if ending == signal.SIGKILL else "interrupted")
     if ending != signal.SIGKILL:
         assert len((fleet / "clean-ups").read_text()) == 2
+
+
+def as_in_a_terminal() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def is_alive(pid: int) -> bool:
