@@ -250,9 +250,9 @@ def test_hangs(host_name):
 def test_whatever_ends_the_run_ends_its_workers(pytester, fleet, ending, status):
     pytester.makepyfile(test_site=HANGS)
     command = [sys.executable, "-m", "pytest", *PLUGINS, *where(), "--run-folder", "run", "--processes", "2"]
-    with subprocess.Popen(
-        command, cwd=fleet, stdout=subprocess.DEVNULL, start_new_session=True, preexec_fn=as_in_a_terminal
-    ) as process:
+    # What a shell starts in the background ignores Ctrl-C, and hands that on.
+    heeding = ["env", "--default-signal=INT", *command]
+    with subprocess.Popen(heeding, cwd=fleet, stdout=subprocess.DEVNULL, start_new_session=True) as process:
         try:
             workers = wait_for(lambda: len(found := list(fleet.glob("at-*"))) == 2 and found)
             pids = [int(file.name.removeprefix("at-")) for file in workers]
@@ -266,11 +266,6 @@ def test_whatever_ends_the_run_ends_its_workers(pytester, fleet, ending, status)
     assert state == ("running" if ending == signal.SIGKILL else "interrupted")
     if ending != signal.SIGKILL:
         assert len((fleet / "clean-ups").read_text()) == 2
-
-
-def as_in_a_terminal() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and hands that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def is_alive(pid: int) -> bool:
