@@ -85,7 +85,7 @@ def test_the_kernel_is_what_changed_and_on_the_host_alone(of_the_host: Demo):
 
 
 def test_names_and_addresses_outlive_the_upgrade_of_the_kernel(of_the_host: Demo):
-    assert not of_the_host.changed("NICs", "name")
+    assert not of_the_host.changed("identity", "name")
     assert not of_the_host.changed("PFs and VFs", "VFs")
 
 
@@ -110,6 +110,8 @@ def test_the_collision_of_names_is_found_after_it(of_the_guest: Demo):
 def test_systemd_explains_the_name_that_is_gone(of_the_guest: Demo):
     ((machine, before, after),) = of_the_guest.changed("versions", "systemd")
     assert (machine, (before or "")[:3], (after or "")[:3]) == ("guest-1", "252", "257")
-    renamed = [one for one in of_the_guest.comparison["changes"] if (one["section"], one["what"]) == ("NICs", "name")]
-    assert {one["cause"] for one in renamed} == {"systemd"}
+    renamed = [
+        one for one in of_the_guest.comparison["changes"] if (one["section"], one["what"]) == ("identity", "name")
+    ]
+    assert {(one["cause"], one["effect"]) for one in renamed} == {("systemd", "breaks")}
     assert any((one["after"] or "").startswith("eth") for one in renamed), renamed
