@@ -41,7 +41,7 @@ def test_the_overview_names_every_command_and_status(words: list[str], capsys: p
     ("words", "sentence"),
     [
         (["chekc"], "there is no command 'chekc'; did you mean 'check'? the commands are demo, check"),
-        (["check", "-i", "/no/such.yaml"], "/no/such.yaml: there is no such file"),
+        (["check", "-i", "/no/such.yaml", "kvm-1"], "/no/such.yaml: there is no such file"),
         (["drill", "-i"], "-i needs the name of an inventory file after it"),
         (["demo", "a", "b"], "demo takes one topology at most"),
         (["_upgrade-inside"], "_upgrade-inside is the door's own; it runs in a lab that is up"),
@@ -59,12 +59,16 @@ def test_wrong_use_is_one_sentence_and_status_4(
     assert said.err.count("\n") == 1
 
 
-def test_an_inventory_s_mistakes_come_one_per_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("named", "by"), [(["a"], "vfproof"), ([], "ERROR")])
+def test_an_inventory_s_mistakes_come_one_per_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], named: list[str], by: str
+) -> None:
+    """Where machines are named the door itself reads the inventory; else only pytest does, and says it its own way."""
     path = tmp_path / "site.yaml"
     path.write_text("hosts:\n  a: {connect: 5}\n  b: {}\n")
-    assert main(["check", "-i", str(path)]) == 4
-    said = capsys.readouterr().err.splitlines()
-    assert [line.startswith(f"vfproof: {path}:") for line in said] == [True, True]
+    assert main(["check", "-i", str(path), *named]) == 4
+    said = [line for line in capfd.readouterr().err.splitlines() if line]
+    assert [line.startswith(f"{by}: {path}:") for line in said] == [True, True]
 
 
 def test_folders_where_the_user_stands_are_not_taken_for_ours(tmp_path: Path) -> None:
