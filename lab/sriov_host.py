@@ -21,7 +21,7 @@ from lab.tree import tree_environment
 MANAGEMENT_NIC = "enp0s3"
 _ROOT_PORTS = {"enp1s0": 4, "enp2s0": 5}
 _BUSY_S = 180  # libvirt takes 10 s to know the guest; the machine may be busy with much else
-_RESUME_S = 60  # it takes 8 s on two cores
+_RESUME_S = 150  # it takes 8 s on two cores; a machine busy with much else must not cost the saved state
 
 
 def machine_arguments(node: Node, accelerator: qemu.Accelerator) -> list[str]:
