@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 _ROOMS = ("checks", "failover")
-_FIXTURES = ("checks/fixtures.py", "failover/*plugin.py")
+_FIXTURES = ("checks/fixtures.py", "failover/**/plugin.py")
 # What is wanted, who is looked at, and how something is said: nothing that is read on a machine.
 _NOT_READ = frozenset(
     {"inventory", "wanted_host", "wanted_guest", "host_name", "guest_name", "note", "machines", "request", "budgets"}

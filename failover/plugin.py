@@ -29,7 +29,7 @@ from reports.distribution import draw as draw_distribution
 from reports.figure import draw
 from reports.run_folder import RUN_FOLDER, RunFolder
 
-pytest_plugins = ["failover.reboot_plugin"]
+pytest_plugins = ["failover.rebooting.plugin"]
 WAYS = ("auto", "ifenslave", "iproute2", "sysfs")
 MOST_ROUNDS = 10_000
 MOST_DRAWN = 20

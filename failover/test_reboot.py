@@ -12,9 +12,10 @@ import pytest
 from checks.facts.known import attempt, known
 from checks.facts.pci import Pf
 from checks.outcome import CouldNotLook, advise
-from failover import outlasted, reboot_verdict
-from failover.boot_facts import HostFacts
-from failover.reboot_result import RebootResult
+from failover.rebooting import outlasted
+from failover.rebooting import verdict as reboot_verdict
+from failover.rebooting.facts import HostFacts
+from failover.rebooting.result import RebootResult
 from inventory.model import Host, Inventory
 
 

@@ -10,14 +10,14 @@ from typing import Any
 from checks.bundle import Bundle
 from checks.facts.libvirt import Domain
 from checks.facts.pci import Pf
-from failover.boot_facts import GuestFacts, HostFacts, of_guest, of_host
-from failover.boot_forecast import foretell
-from failover.boot_log import BootLog
-from failover.coming_back import Awaited, ComingBack
-from failover.foretold_boot import compare
-from failover.name_forecast import foretell_names
-from failover.reboot_result import GuestReboot, RebootResult
-from failover.since_boot import PfSince, SinceBoot
+from failover.rebooting.coming_back import Awaited, ComingBack
+from failover.rebooting.facts import GuestFacts, HostFacts, of_guest, of_host
+from failover.rebooting.forecast import foretell
+from failover.rebooting.foretold import compare
+from failover.rebooting.log import BootLog
+from failover.rebooting.name_forecast import foretell_names
+from failover.rebooting.result import GuestReboot, RebootResult
+from failover.rebooting.since_boot import PfSince, SinceBoot
 from inventory.loading import load
 from inventory.model import Inventory
 

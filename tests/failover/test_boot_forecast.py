@@ -11,10 +11,10 @@ from checks.facts.boot_parameters import BootParameters
 from checks.facts.iommu import Iommu
 from checks.linux.kernel_parameters import split
 from checks.outcome import CouldNotLook
-from failover.boot_facts import HostFacts, of_host
-from failover.boot_forecast import foretell
-from failover.foretold_boot import Compared, compare
-from failover.name_forecast import foretell_names
+from failover.rebooting.facts import HostFacts, of_host
+from failover.rebooting.forecast import foretell
+from failover.rebooting.foretold import Compared, compare
+from failover.rebooting.name_forecast import foretell_names
 from inventory.model import Host
 from tests.checks import persistence_host
 from tests.checks.test_vf_persistence import RIGHT, SEED

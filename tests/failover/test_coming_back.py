@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from failover.coming_back import QUIET_S, Awaited
-from failover.since_boot import PfSince, SinceBoot, UnexpectedAnswer, parse
+from failover.rebooting.coming_back import QUIET_S, Awaited
+from failover.rebooting.since_boot import PfSince, SinceBoot, UnexpectedAnswer, parse
 from tests.failover.reboot_samples import BOND, GUEST, NEW, OLD, PF_1, PF_2, guest_back, since, way_back
 
 ANSWER = """boot_id=8f0e

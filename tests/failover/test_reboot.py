@@ -13,9 +13,10 @@ import pytest
 from checks.connection import Answer, Connection, Deadline, DeadlinePassed, Unreachable
 from checks.outcome import CouldNotLook
 from checks.transport import AuthenticationFailed
-from failover import asked, reboot
-from failover.reboot import Reboot
-from failover.reboot_result import RebootResult
+from failover.rebooting import asked
+from failover.rebooting import doing as reboot
+from failover.rebooting.doing import Reboot
+from failover.rebooting.result import RebootResult
 from inventory.model import Inventory
 from reports.run_folder import RunFolder
 from tests.failover.reboot_samples import GUEST, HOST, NEW, OLD, guest_facts, host_facts, inventory, with_domain

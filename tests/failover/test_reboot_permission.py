@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from checks.facts.libvirt import Domain
-from failover.before_reboot import demand_another_machine, own_boot_id, own_macs
 from failover.guest import Refused
-from failover.reboot_permission import demand_reboot_permission, freed
+from failover.rebooting.permission import demand_reboot_permission, freed
+from failover.rebooting.refusals import demand_another_machine, own_boot_id, own_macs
 from inventory.model import Inventory
 from tests.checks.domain_samples import MAC_1, MAC_2, PFS, VF_1, VF_2, pf, vf
 from tests.failover.test_permission import domain

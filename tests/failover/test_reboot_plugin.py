@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from checks.machines import SELECTION
-from failover import reboot_plugin
+from failover.rebooting import plugin as reboot_plugin
 from inventory.loading import load, select
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from failover import since_boot
 from failover.bond_state import parse_lines
 from failover.places import script
+from failover.rebooting import since_boot
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 

@@ -12,10 +12,10 @@ from checks.facts.iommu import Iommu
 from checks.linux.kernel_parameters import split
 from checks.outcome import CouldNotLook, collected_advice
 from failover import test_reboot as statements
-from failover.boot_facts import GuestFacts, HostFacts
-from failover.boot_log import BootLog
-from failover.reboot_result import RebootResult, phases
-from failover.reboot_told import protocol
+from failover.rebooting.facts import GuestFacts, HostFacts
+from failover.rebooting.log import BootLog
+from failover.rebooting.result import RebootResult, phases
+from failover.rebooting.told import protocol
 from tests.failover.reboot_samples import (
     FIRST_LINE,
     GUEST,

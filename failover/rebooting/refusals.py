@@ -10,10 +10,10 @@ from pathlib import Path
 from checks.facts.known import attempt
 from checks.facts.libvirt import Domain
 from checks.outcome import CouldNotLook
-from failover.asked import Asked
 from failover.bond_state import parse_lines
 from failover.guest import Refused
 from failover.places import script
+from failover.rebooting.asked import Asked
 
 SCRIPT_DEADLINE_S = 30
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -14,9 +14,9 @@ from checks.linux.kernel_parameters import obeys, parameter
 from checks.outcome import CouldNotLook
 from checks.shared_groups import owners
 from checks.wanted_parameters import given
-from failover.boot_facts import GuestFacts, HostFacts
-from failover.foretold_boot import Compared
-from failover.reboot_result import GuestReboot, RebootResult
+from failover.rebooting.facts import GuestFacts, HostFacts
+from failover.rebooting.foretold import Compared
+from failover.rebooting.result import GuestReboot, RebootResult
 from inventory.model import Guest, Host
 
 

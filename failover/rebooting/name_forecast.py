@@ -11,8 +11,8 @@ from checks.facts.nics import Nic
 from checks.foretold_names import predictions, scheme_name
 from checks.linux.domain_xml import Interface
 from checks.linux.nic_names import Confidence, Prediction
-from failover.boot_facts import GuestFacts
-from failover.foretold_boot import Foretold
+from failover.rebooting.facts import GuestFacts
+from failover.rebooting.foretold import Foretold
 
 _STATEMENT = "test_nic_names_survive_the_next_start"
 GONE = "no such NIC"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from checks.facts.known import known
 from checks.outcome import CouldNotLook
-from failover.boot_facts import GuestFacts, HostFacts
-from failover.boot_log import BootLog
-from failover.coming_back import ComingBack
-from failover.foretold_boot import Compared
+from failover.rebooting.coming_back import ComingBack
+from failover.rebooting.facts import GuestFacts, HostFacts
+from failover.rebooting.foretold import Compared
+from failover.rebooting.log import BootLog
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from checks.linux.kernel_parameters import Parameter, intremap, obeys, parameter
 from checks.next_iommu import next_start
 from checks.outcome import CouldNotLook
 from checks.wanted_parameters import layers
-from failover.boot_facts import HostFacts
-from failover.foretold_boot import Foretold
+from failover.rebooting.facts import HostFacts
+from failover.rebooting.foretold import Foretold
 from inventory.model import Host
 
 _OF_THE_LOADER = frozenset({"BOOT_IMAGE", "initrd"})

@@ -10,10 +10,10 @@ from threading import Event
 from checks.connection import Connection, Deadline, TransportTrouble
 from checks.outcome import CouldNotLook
 from checks.ways import Machine, reach
-from failover import since_boot
-from failover.coming_back import ComingBack
 from failover.places import Place, script
-from failover.since_boot import SinceBoot
+from failover.rebooting import since_boot
+from failover.rebooting.coming_back import ComingBack
+from failover.rebooting.since_boot import SinceBoot
 
 AGAIN_S = 2.0
 """Between two looks: one costs an emulated machine about a second of its processor."""

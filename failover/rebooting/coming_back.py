@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from failover.since_boot import SinceBoot
+from failover.rebooting.since_boot import SinceBoot
 
 QUIET_S = 30.0
 """A boot that is over and has brought nothing more for so long brings no more."""

@@ -9,9 +9,9 @@ import pytest
 
 from checks.machines import SELECTION, parameters
 from checks.outcome import CouldNotLook
-from failover.boot_facts import HostFacts
-from failover.reboot import Reboot
-from failover.reboot_result import RebootResult, phases
+from failover.rebooting.doing import Reboot
+from failover.rebooting.facts import HostFacts
+from failover.rebooting.result import RebootResult, phases
 from inventory.loading import Selection
 from inventory.model import Inventory
 from inventory.wording import did_you_mean

@@ -15,23 +15,23 @@ from checks.facts.libvirt import Domain, find
 from checks.facts.pci import find as find_pf
 from checks.outcome import CouldNotLook
 from checks.ways import way_to
-from failover import boot_log
-from failover.asked import Asked, Carried, wait_for_all
-from failover.before_reboot import demand_another_machine, demand_no_drill, own_boot_id, own_macs
 from failover.bond_state import parse_lines
-from failover.boot_facts import GuestFacts, bundle_file, gather_guests, gather_host
-from failover.boot_forecast import foretell
-from failover.boot_log import BootLog
-from failover.coming_back import Awaited, ComingBack
-from failover.foretold_boot import Compared, compare
 from failover.guest import Refused
 from failover.held import signals_wait, terminated_like_interrupted
-from failover.name_forecast import foretell_names
 from failover.places import CouldNotMeasure, ProgramFailed, script
-from failover.reboot_permission import demand_reboot_permission, freed, guests_on
-from failover.reboot_result import GuestReboot, RebootResult
-from failover.reboot_told import picture, protocol
-from failover.since_boot import SinceBoot
+from failover.rebooting import log as boot_log
+from failover.rebooting.asked import Asked, Carried, wait_for_all
+from failover.rebooting.coming_back import Awaited, ComingBack
+from failover.rebooting.facts import GuestFacts, bundle_file, gather_guests, gather_host
+from failover.rebooting.forecast import foretell
+from failover.rebooting.foretold import Compared, compare
+from failover.rebooting.log import BootLog
+from failover.rebooting.name_forecast import foretell_names
+from failover.rebooting.permission import demand_reboot_permission, freed, guests_on
+from failover.rebooting.refusals import demand_another_machine, demand_no_drill, own_boot_id, own_macs
+from failover.rebooting.result import GuestReboot, RebootResult
+from failover.rebooting.since_boot import SinceBoot
+from failover.rebooting.told import picture, protocol
 from inventory.model import Host, Inventory
 from reports.milestones import draw
 from reports.run_folder import RunFolder

@@ -14,9 +14,9 @@ from checks.facts.pci import Pf
 from checks.handed_vfs import locate
 from checks.linux.vf_outlook import Outlook, outlook, told
 from checks.outcome import CouldNotLook
-from failover.boot_facts import HostFacts
-from failover.foretold_boot import Foretold
-from failover.kernel_forecast import foretell_kernel
+from failover.rebooting.facts import HostFacts
+from failover.rebooting.foretold import Foretold
+from failover.rebooting.kernel_forecast import foretell_kernel
 from inventory.model import Host
 
 RUNS, OFF = "runs", "does not run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from failover.reboot_result import RebootResult, phases
+from failover.rebooting.result import RebootResult, phases
 from reports.milestones import MilestonesPicture
 
 
