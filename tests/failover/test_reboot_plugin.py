@@ -93,6 +93,7 @@ def test_only_hosts_that_are_named_have_rows_and_a_silent_one_could_not_be_looke
     assert status == 6
     assert {(row["machine"], row["role"], row["outcome"]) for row in rows} == {("willing", "drill", "could not look")}
     assert all("127.0.0.1" in row["message"] for row in rows)
+    assert json.loads((tmp_path / "run/results.json").read_text())["run"]["deselected"] == 0  # nobody left any out
 
 
 def test_the_machine_that_this_runs_on_is_refused(tmp_path: Path) -> None:
