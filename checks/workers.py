@@ -74,12 +74,14 @@ class _Worker:
         os.close(theirs)
         self._pipe = os.fdopen(ours, "rb")
         self._how = ""
+        self._is_ending = False
 
     def take(self) -> bytes | None:
         """What it hands over of its next unit; waits for it. None when there is no more to come, as it died."""
         size = self._pipe.read(8)
         told = self._pipe.read(int.from_bytes(size, "big")) if len(size) == 8 else b""
         if len(size) < 8 or len(told) < int.from_bytes(size, "big"):
+            self._is_ending = True
             return None
         self.units = self.units[1:]
         return told
@@ -89,7 +91,8 @@ class _Worker:
         if self._how:
             return self._how
         self._pipe.close()
-        if self.units:
+        # One that met a mistake has closed its pipe, and is about to print it.
+        if self.units and not (self._is_ending and _gone(self._pid, _GRACE_S)):
             os.kill(self._pid, signal.SIGTERM)
         if not _gone(self._pid, _GRACE_S):
             os.kill(self._pid, signal.SIGKILL)
