@@ -46,6 +46,7 @@ Values = tuple[str | None, str | None]
 VERSIONS = "versions"
 IDENTITY = "identity"
 """The section of what makes up a NIC's chain (`checks.compare.identity`)."""
+MADE_UP = "MAC that nobody chose"
 _OF_ITSELF: Mapping[str, Cause] = {
     "os": "machine",
     "kernel": "kernel",
@@ -100,6 +101,8 @@ def own_cause(section: str, what: str, values: Values) -> Cause | None:
         return "kernel" if all(re.match(r"\d+\.\d+\.\d+[-+]", value or "") for value in values) else "driver"
     if section == "next boot" and what == "kernel":
         return "kernel"
+    if (section, what) == (IDENTITY, MADE_UP):
+        return "driver"  # the VF's: it makes one up whenever it finds none (eth_hw_addr_random, linux/etherdevice.h)
     return _OF_ITSELF.get(what) if section in (VERSIONS, "PFs and VFs") else None
 
 
@@ -167,7 +170,7 @@ _NATURAL = frozenset(
         ("PFs and VFs", "firmware"),
         ("next boot", "kernel"),
         (IDENTITY, "number of its IOMMU group"),
-        (IDENTITY, "MAC that nobody chose"),
+        (IDENTITY, MADE_UP),
     }
 )
 _WORSE: Mapping[tuple[str, str], Worse] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import Field
 
-from checks.compare.causes import IDENTITY, Cause, Effect, cause, effect
+from checks.compare.causes import IDENTITY, MADE_UP, Cause, Effect, cause, effect
 from checks.compare.features import Section
 from checks.compare.identity import LINKS, NicIdentity, paired
 from checks.outcome import CouldNotLook
@@ -83,7 +83,7 @@ def _links(old: NicIdentity | None, new: NicIdentity | None) -> Iterator[tuple[s
         if one == other or (link == "name" and None in (one, other)):  # handed to a guest, or back: no name was given
             continue
         if link == "mac" and (old.random_mac or new.random_mac):
-            called = "MAC that nobody chose"  # noqa: PLW2901
+            called = MADE_UP  # noqa: PLW2901
         if called in _BEHIND and None in (one, other):
             continue  # one of the runs did not see behind it: the host was not looked at, or its groups were not
         if link == "group" and old.host_address:  # the host's own entry says so
