@@ -65,7 +65,7 @@ _SUSPECTS: Mapping[str, tuple[Cause, ...]] = {
     "PFs and VFs": ("driver", "kernel", "firmware"),
     "IOMMU": ("kernel", "firmware"),
     "NICs": ("kernel", "systemd"),
-    "bonds": ("kernel",),
+    "bonds": ("kernel", "systemd"),  # systemd-networkd makes them, and udev names their slaves
     "failovers": ("kernel",),
     "next boot": ("systemd", "driver"),  # udev reads the rules; the boot entry is the site's own
     "next start": ("systemd", "kernel", "libvirt", "QEMU"),
