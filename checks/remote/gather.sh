@@ -247,15 +247,17 @@ read_links() {
     end_of "$vfp_err"
 }
 
-# read_names NUMBER GLOB: what lies in every directory that the glob finds.
+# read_names NUMBER PATH...: what lies in every one of them that is a directory.
 read_names() {
-    mark dirs "$1"
-    # shellcheck disable=SC2086
-    for vfp_d in $2/; do
+    vfp_number=$1
+    shift
+    mark dirs "$vfp_number"
+    for vfp_d; do
+        vfp_d=${vfp_d%/}/
         [ -d "$vfp_d" ] || continue
         if [ ! -r "$vfp_d" ] || [ ! -x "$vfp_d" ]; then
             printf 'X%s\000' "$vfp_d"
-            deny "$1"
+            deny "$vfp_number"
             continue
         fi
         printf 'D%s\000' "$vfp_d"
