@@ -50,12 +50,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     _flush(session.config)
     gc.collect()
     gc.freeze()  # the collected rows stay; looking through them again and again would copy their pages into each worker
-    try:
-        with contextlib.closing(divided(len(units), processes, _work(session, units))) as told:
-            for items, handed_over in zip(units, told, strict=True):
-                _take(session, items, handed_over)
-    finally:
-        gc.unfreeze()
+    with contextlib.closing(divided(len(units), processes, _work(session, units))) as told:
+        for items, handed_over in zip(units, told, strict=True):
+            _take(session, items, handed_over)
+            gc.freeze()  # and so does what pytest was told
     _judge_here(session, session.items[sum(map(len, units)) :])
     return True
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from types import ModuleType
 
 import pytest
 
@@ -41,7 +43,6 @@ from inventory.model import Guest, Host, Inventory
 from reports.run_folder import READINGS, RUN_FOLDER
 
 _MACHINES = pytest.StashKey[Machines]()
-_ALL_HOSTS = pytest.StashKey[AllHosts]()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -65,20 +66,54 @@ def _needed(items: list[pytest.Item], inventory: Inventory) -> list[Who]:
     return found
 
 
-@pytest.fixture(scope="session")
-def inventory(pytestconfig: pytest.Config) -> Inventory:
-    """The whole inventory of this run."""
-    return pytestconfig.stash[SELECTION].inventory
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Offer what all rows of a run share."""
+    if SELECTION in session.config.stash:
+        session.config.pluginmanager.register(_run_fixtures(session), "vfproof-run-fixtures")
 
 
-@pytest.fixture
-def machines(request: pytest.FixtureRequest) -> Iterator[Machines]:
-    """Bundles and facts of this run's machines. The first row that asks begins all gathers."""
-    found = machines_of(request.session)
-    found.asked.clear()
-    yield found
-    readings: dict[str, str] = request.config.stash.get(READINGS, {})
-    request.node.user_properties += evidence(found, readings)
+def _run_fixtures(session: pytest.Session) -> ModuleType:
+    """Fixtures of a run as a whole, as a plugin.
+
+    pytest makes another `request` for every row and every fixture that asks for one, in more time than most rows take.
+    These every row asks for, and they have what they need from here.
+    """
+
+    @pytest.fixture(scope="session")
+    def inventory() -> Inventory:
+        """The whole inventory of this run."""
+        return session.config.stash[SELECTION].inventory
+
+    @pytest.fixture(scope="session")
+    def machines() -> Machines:
+        """Bundles and facts of this run's machines. The first row that asks begins all gathers."""
+        return machines_of(session)
+
+    @pytest.fixture(scope="session")
+    def hosts_together(inventory: Inventory, machines: Machines) -> Callable[[], AllHosts]:
+        """Looks at all hosts of this run side by side, once."""
+        wanted = {name: inventory.hosts[name] for name in session.config.stash[SELECTION].hosts}
+        return lru_cache(lambda: look_at_all(wanted, lambda name, parse: machines.fact(("host", name), parse)))
+
+    plugin = ModuleType(_run_fixtures.__name__, _run_fixtures.__doc__)
+    vars(plugin).update(inventory=inventory, machines=machines, hosts_together=hosts_together)
+    return plugin
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """From now on, what is asked of machines is this row's evidence."""
+    if _MACHINES in item.config.stash:
+        item.config.stash[_MACHINES].asked.clear()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Say what the row asked for."""
+    stash = item.config.stash
+    if _MACHINES in stash and stash[_MACHINES].asked:
+        readings: dict[str, str] = stash.get(READINGS, {})
+        item.user_properties += evidence(stash[_MACHINES], readings)
 
 
 def machines_of(session: pytest.Session) -> Machines:
@@ -90,19 +125,11 @@ def machines_of(session: pytest.Session) -> Machines:
         compares = any(COMPARES in getattr(item, "fixturenames", ()) for item in session.items)
         compared = selection.hosts if compares and are_many(selection) else ()
         folder, bundles = stash.get(RUN_FOLDER, None), stash.get(BUNDLES, None)
-        stash[_MACHINES] = Machines(selection.inventory, needed, folder, bundles, compared)
+        write_down = partial(noted.note, stash)
+        stash[_MACHINES] = Machines(
+            selection.inventory, needed, folder, bundles, compared=compared, write_down=write_down
+        )
     return stash[_MACHINES]
-
-
-def _bundle(request: pytest.FixtureRequest, machines: Machines, who: Who) -> Bundle:
-    bundle = machines.bundle(who)
-    _note(request, machines, who)
-    return bundle
-
-
-def _note(request: pytest.FixtureRequest, machines: Machines, who: Who) -> None:
-    machines.asked.append((who, ""))
-    noted.note(request.config.stash, machines, who)
 
 
 @pytest.fixture
@@ -126,21 +153,21 @@ def guest_host_name(wanted_guest: Guest, guest_name: str) -> str:
 
 
 @pytest.fixture
-def host_bundle(request: pytest.FixtureRequest, machines: Machines, host_name: str) -> Bundle:
+def host_bundle(machines: Machines, host_name: str) -> Bundle:
     """What the host's gather brought back."""
-    return _bundle(request, machines, ("host", host_name))
+    return machines.look(("host", host_name))
 
 
 @pytest.fixture
-def guest_bundle(request: pytest.FixtureRequest, machines: Machines, guest_name: str) -> Bundle:
+def guest_bundle(machines: Machines, guest_name: str) -> Bundle:
     """What the guest's gather brought back."""
-    return _bundle(request, machines, ("guest", guest_name))
+    return machines.look(("guest", guest_name))
 
 
 @pytest.fixture
-def guest_host_bundle(request: pytest.FixtureRequest, machines: Machines, guest_host_name: str) -> Bundle:
+def guest_host_bundle(machines: Machines, guest_host_name: str) -> Bundle:
     """What the gather of the guest's host brought back."""
-    return _bundle(request, machines, ("host", guest_host_name))
+    return machines.look(("host", guest_host_name))
 
 
 @pytest.fixture
@@ -168,21 +195,12 @@ def kernel_log(machines: Machines, host_name: str, host_bundle: Bundle) -> Kerne
 
 
 @pytest.fixture
-def all_hosts(
-    request: pytest.FixtureRequest,
-    machines: Machines,
-    inventory: Inventory,
-    host_name: str,
-) -> AllHosts:
+def all_hosts(machines: Machines, host_name: str, hosts_together: Callable[[], AllHosts]) -> AllHosts:
     """All hosts that this run looks at, side by side; made once. The host's own bundle is the evidence."""
-    stash = request.config.stash
     machines.looked(("host", host_name))
-    _note(request, machines, ("host", host_name))
-    if _ALL_HOSTS not in stash:
-        wanted = {name: inventory.hosts[name] for name in stash[SELECTION].hosts}
-        with machines.aside():
-            stash[_ALL_HOSTS] = look_at_all(wanted, lambda name, parse: machines.fact(("host", name), parse))
-    return stash[_ALL_HOSTS]
+    machines.note(("host", host_name))
+    with machines.aside():
+        return hosts_together()
 
 
 @pytest.fixture
@@ -296,10 +314,12 @@ def guest_domain(
 
 @pytest.fixture
 def vfs_behind_nics(
-    request: pytest.FixtureRequest, wanted_guest: Guest, guest_nics: tuple[Nic, ...]
+    machines: Machines, guest_name: str, wanted_guest: Guest, guest_nics: tuple[Nic, ...]
 ) -> dict[str, HandedVf]:
     """The host's VF behind each NIC of the guest, by the NIC's name; empty where the inventory names no host for it."""
     if wanted_guest.host is None:
         return {}
-    domain = request.getfixturevalue("guest_domain")
-    return behind(guest_nics, handed_vfs(domain.current, request.getfixturevalue("guest_pfs")) if domain else ())
+    host: Who = ("host", wanted_guest.host)
+    machines.look(host)
+    domain = libvirt.find(machines.fact(host, libvirt.parse), wanted_guest.domain or guest_name)
+    return behind(guest_nics, handed_vfs(domain.current, machines.fact(host, pci.parse)) if domain else ())

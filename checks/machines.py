@@ -75,9 +75,15 @@ class Machines:
         needed: Iterable[Who],
         folder: RunFolder | None,
         bundles: Path | None = None,
+        *,
         compared: Iterable[str] = (),
+        write_down: Callable[[Machines, Who], None] = lambda *_: None,
     ) -> None:
-        """Begin all gathers; where a folder of bundles is given, none. `compared`: hosts that will be compared."""
+        """Begin all gathers; where a folder of bundles is given, none. `compared`: hosts that will be compared.
+
+        `write_down`: called of every machine that a row looks at; may raise CouldNotLook.
+        """
+        self._write_down = write_down
         self._inventory = inventory
         self.asked: list[tuple[Who, str]] = []
         """Which fact modules of which machines were asked for, until somebody takes note and empties it."""
@@ -114,15 +120,26 @@ class Machines:
         yield
         self.asked[:] = before
 
+    def look(self, who: Who) -> Bundle:
+        """The machine's bundle for a row, whose evidence it is from now on. Raises CouldNotLook."""
+        found = self.bundle(who)
+        self.note(who)
+        return found
+
+    def note(self, who: Who) -> None:
+        """Count the machine as a row's evidence, and write down what a run keeps of it. Raises CouldNotLook."""
+        self.asked.append((who, ""))
+        self._write_down(self, who)
+
     def bundle(self, who: Who) -> Bundle:
         """The machine's bundle; waits for it. Raises CouldNotLook."""
         self._gathers.begin(self._order(who))  # a fixture may ask for a machine that its row did not name beforehand
         try:
             found = self._gathers.bundle(self.bundle_file(who))
         except CouldNotLook as problem:
-            self._note(who, problem)
+            self._keep_how_it_went(who, problem)
             raise
-        self._note(who, None)
+        self._keep_how_it_went(who, None)
         return found
 
     def looked(self, who: Who) -> None:
@@ -132,7 +149,7 @@ class Machines:
         elif (problem := self._looked[who]) is not None:
             raise problem
 
-    def _note(self, who: Who, problem: CouldNotLook | None) -> None:
+    def _keep_how_it_went(self, who: Who, problem: CouldNotLook | None) -> None:
         """Keep how a look went and, of a host that will be compared, what by, as long as its bundle is at hand."""
         if who in self._looked:
             return
