@@ -135,7 +135,15 @@ def _take(session: pytest.Session, items: Sequence[pytest.Item], told: bytes | D
     for item, tellings in zip(items, unit.reports, strict=False):
         retell(item, retold(item, tellings))
         _stop_if_asked(session)
+    _forget_uneventful(session.config)
     unit.go_on()
+
+
+def _forget_uneventful(config: pytest.Config) -> None:
+    """Drop pytest's reports of set-ups and clean-ups that went well, unless their times are to be listed at the end."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and config.option.durations is None:
+        terminal.stats.pop("", None)
 
 
 def _judge_here(session: pytest.Session, items: Sequence[pytest.Item]) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from checks.machine_order import by_machine
+from checks.machine_order import are_many, by_machine
 from checks.machines import BUNDLES, SELECTION, parameters, whose
 from checks.outcome import collected_advice
 from checks.sentences import instead_of_traceback, put_into, sentence_of
 from checks.site.machines import chosen_by_module
 from inventory.loading import InventoryError, load, select
+from reports.run_folder import MACHINE_BY_MACHINE
 
 pytest_plugins = [
     "checks.fixtures",
@@ -98,6 +99,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if _NOBODY not in parameters(item).values()]
     if SELECTION in config.stash:
         by_machine(items, config.stash[SELECTION])
+        config.stash[MACHINE_BY_MACHINE] = are_many(config.stash[SELECTION])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -102,6 +102,8 @@ def retell(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> None:
     for report in reports:
         hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=location)
+    if hasattr(item, "_request"):  # what was got ready to run it goes, as when pytest has run a row
+        item._request, item.funcargs = False, None  # type: ignore[attr-defined]
 
 
 def lost(item: pytest.Item, how: str) -> list[pytest.TestReport]:

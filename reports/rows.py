@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal, get_args
 
 import pytest
@@ -93,29 +94,38 @@ class Row(Shape):
         return self.id.partition("::")[0].rpartition("/")[2].removesuffix(".py").removeprefix("test_")
 
 
+_SAID = set(Row.model_fields)
+
+
 def statement_properties(docstring: str | None, name: str) -> list[tuple[str, object]]:
     """A check's docstring as properties of its rows: the statement, `why` and `fix` where it has them."""
-    paragraphs = [" ".join(part.split()) for part in _paragraphs(docstring or "")]
+    return [*_statement_properties(docstring or "", name)]
+
+
+@lru_cache(maxsize=1024)  # a check has a row for every machine
+def _statement_properties(docstring: str, name: str) -> tuple[tuple[str, object], ...]:
+    paragraphs = [" ".join(part.split()) for part in _paragraphs(docstring)]
     statement = next((part for part in paragraphs if not part.startswith(("Why:", "Fix:"))), "")
     properties: list[tuple[str, object]] = [("statement", statement or name.removeprefix("test_").replace("_", " "))]
     for key in ("Why", "Fix"):
         properties += [
             (key.lower(), part.partition(":")[2].strip()) for part in paragraphs if part.startswith(f"{key}:")
         ]
-    return properties
+    return tuple(properties)
 
 
 def row(nodeid: str, reports: Iterable[pytest.TestReport]) -> Row:
     """The row of one item from all its reports: several may say something, the worst outcome counts."""
     told = [(outcome(report), report) for report in reports]
     judged = [(word, report) for word, report in told if word is not None]
-    worst = min((word for word, _ in judged), key=OUTCOMES.index, default="could not look")
+    worst: Outcome = min((word for word, _ in judged), key=OUTCOMES.index, default="could not look")
     wrong = {worst, "broken", "could not look", "waived"}
     messages = [message(report) for word, report in judged if word in wrong]
     properties = _Properties(told[-1][1].user_properties)
     if worst == "holds" and properties.all("advice"):  # given in the teardown
         worst = "advice"
-    return Row(
+    return Row.model_construct(  # of our own making, and a set of its fields' names for each row is as large as the row
+        _SAID,
         id=bounded_line(nodeid),
         statement=properties.one("statement") or bounded_line(nodeid),
         outcome=worst,
@@ -193,17 +203,25 @@ class _Properties:
     """User properties, which anything may have set to anything."""
 
     def __init__(self, pairs: Iterable[tuple[str, object]]) -> None:
-        self._pairs = [(key, printable(str(value), LINE_LIMIT * 2)) for key, value in pairs]
+        self._values: dict[str, list[object]] = {}
+        for key, value in pairs:
+            self._values.setdefault(key, []).append(value)
 
     def one(self, key: str) -> str:
-        return next((value for name, value in reversed(self._pairs) if name == key), "")
+        values = self._values.get(key)
+        return _property(values[-1]) if values else ""
+
+    def every(self, key: str) -> list[str]:
+        return [_property(value) for value in self._values.get(key, ())]
 
     def all(self, key: str) -> tuple[str, ...]:
-        values = [value for name, value in self._pairs if name == key]
+        values = self.every(key)
         hidden = len(values) - MANY
         return (*values[:MANY], *([f"… and {hidden} more"] if hidden > 0 else []))
 
     def waiver(self) -> WaiverNote | None:
+        if "waiver" not in self._values:
+            return None
         states: dict[str, WaiverState] = {word: word for word in get_args(WaiverState)}
         state = states.get(self.one("waiver"))
         if state is None:
@@ -214,7 +232,7 @@ class _Properties:
     def measures(self) -> tuple[Measure, ...]:
         """What a row measured; what is no number under a plain name is left out."""
         found = []
-        for text in [value for name, value in self._pairs if name == "measured"][:MANY]:
+        for text in self.every("measured")[:MANY]:
             name, _, rest = text.partition("\t")
             of, _, value = rest.rpartition("\t")
             with contextlib.suppress(ValueError):
@@ -222,10 +240,15 @@ class _Properties:
         return tuple(found)
 
     def links(self, key: str) -> tuple[Link, ...]:
-        pairs = [value.rpartition("\t") for name, value in self._pairs if name == key][:MANY]
+        pairs = [value.rpartition("\t") for value in self.every(key)[:MANY]]
         return tuple(_link(label, target) for label, _, target in pairs)
 
 
+def _property(value: object) -> str:
+    return printable(str(value), LINE_LIMIT * 2)
+
+
+@lru_cache(maxsize=256)  # the rows of a machine have the same evidence
 def _link(label: str, target: str) -> Link:
     path, _, place = target.partition("#")
     return Link(label=label or path, path=path, place=place)

@@ -127,3 +127,5 @@ SECTIONS = pytest.StashKey[list[tuple[str, str]]]()
 The page shows each under a heading (h2) of its own, and so an HTML section begins with h3 at most. A maker that needs
 this run's results.json adds its section in `pytest_sessionfinish`: that file is whole then, the page not yet written.
 """
+MACHINE_BY_MACHINE = pytest.StashKey[bool]()
+"""Whether the rows of one machine come after those of another: so it is in a run over many."""

@@ -18,9 +18,12 @@ from pytest_metadata.plugin import metadata_key  # type: ignore[import-untyped]
 
 from inventory.loading import InventoryError, load
 from reports import metrics, one_file, readiness, rows, table, top
+from reports.junit_properties import SharedProperties
+from reports.listed import ListedOnly
+from reports.progress import Progress
 from reports.readiness import FINDINGS
 from reports.recorder import Recorder
-from reports.run_folder import MACHINE_FACTS, READINGS, REMARKS, SECTIONS
+from reports.run_folder import MACHINE_BY_MACHINE, MACHINE_FACTS, READINGS, REMARKS, SECTIONS
 from reports.text import printable
 from reports.top import Beside
 
@@ -58,6 +61,7 @@ class Reporting:
         facts = self._config.stash.setdefault(MACHINE_FACTS, facts)
         self._recorder.facts = facts
         self._recorder.update_run(inventory="inventory.yaml")
+        ListedOnly.put_before_the_page(self._config.pluginmanager, self._is_listed)
         self._config.stash[metadata_key].clear()  # the page says who, when and which versions in its own place
         self._started = True
         self._heed_sigterm()
@@ -70,6 +74,11 @@ class Reporting:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note how many statements there are to judge."""
+        if len(session.items) > table.LIST_ALL_UP_TO:
+            SharedProperties.register(self._config)
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if self._config.stash.get(MACHINE_BY_MACHINE, False) and terminal and not self._config.get_verbosity():
+            self._config.pluginmanager.register(Progress(self._recorder, terminal), "vfproof-progress")
         remarks = tuple(rows.bounded_line(remark) for remark in self._config.stash.get(REMARKS, ()))
         self._recorder.update_run(collected=len(session.items), remarks=remarks)
         self._leave_page()
@@ -206,7 +215,7 @@ class Reporting:
         """One row per statement, from what was recorded: pytest-html calls this for every setup and teardown too."""
         row = self._recorder.rows.get(rows.bounded_line(report.nodeid))
         quiet = isinstance(report, pytest.TestReport) and rows.outcome(report) is None
-        if row is None or quiet or row.id in self._shown or not table.is_listed(row, self._recorder.run.collected):
+        if row is None or quiet or row.id in self._shown:
             cells.clear()
             return
         self._shown.add(row.id)
@@ -244,6 +253,10 @@ class Reporting:
         with_advice = sum(row.outcome == "advice" for row in listed.values())
         if with_advice:
             self._page.outcomes["passed"]["label"] += f" ({with_advice} with advice)"
+
+    def _is_listed(self, nodeid: str) -> bool:
+        row = self._recorder.rows.get(rows.bounded_line(nodeid))
+        return row is not None and table.is_listed(row, self._recorder.run.collected)
 
     def _beside(self) -> Beside:
         digest = hashlib.sha256((self._recorder.folder.path / "results.json").read_bytes()).hexdigest()

@@ -304,3 +304,14 @@ def test_reasons_why_nothing_is_known_can_be_handed_over():
         made = kind("why", 3, "stderr", b"out") if issubclass(kind, CommandFailed) else kind("why")
         again = pickle.loads(pickle.dumps(made))
         assert (type(again), str(again), vars(again)) == (kind, "why", vars(made))
+
+
+def test_a_run_over_many_machines_has_a_line_for_each_and_not_a_letter_for_each_row(run):
+    result, _ = run(ROWS, 2, "-k", "not mistake", "test_site.py", str(ROOT / "checks/test_across_hosts.py"))
+    said = result.stdout.str().partition("items")[2].partition("= ")[0]
+    lines = [line for line in said.splitlines() if line.startswith(("kvm-", "vm-", "no machine", "hosts compared"))]
+    assert lines[1].startswith("kvm-1: 1 broken, 1 advice, ") and lines[1].endswith("%]")
+    assert [line.partition(":")[0] for line in lines] == [*HOSTS, "no machine", "hosts compared"]
+    assert lines[-1].endswith("[100%]")
+    assert "test_site.py" not in said
+    result.stdout.fnmatch_lines(["*BROKEN test_site.py::test_broken?kvm-1?*"])

@@ -16,7 +16,7 @@ from lab import preflight
 
 HOUSE = ["-c", str(runs.REPOSITORY / "pyproject.toml"), "--rootdir", str(runs.REPOSITORY)]
 PYTEST = [sys.executable, "-P", "-m", "pytest", *HOUSE]
-PLUGINS = ["-p", "checks.plugin", "-p", "failover.plugin", "-p", "reports.plugin"]
+PLUGINS = ["-p", "checks.plugin", "-p", "failover.plugin", "-p", "reports.plugin", "-p", "no:hypothesispytest"]
 CHECKS = runs.REPOSITORY / "checks"
 
 

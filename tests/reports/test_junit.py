@@ -68,3 +68,32 @@ def test_control_characters_of_a_host_leave_it_well_formed(run, pytester):
     says = "a\\x00\\x1b\\ufffe"
     run(f"def test_x(kvm_1, tell):\n    tell('note', '{says}')\n    print('{says}')\n    assert 0, '{says}'\n")
     ET.parse(pytester.path / "out" / "junit.xml")
+
+
+MANY = '''
+import pytest
+
+@pytest.mark.parametrize("number", range(600))
+def test_many(number, tell):
+    """Many hold.
+
+    Why: a host has many VFs.
+    """
+    tell("machine", f"kvm-{number % 2}")
+    tell("note", f"number {number}")
+'''
+
+
+def test_of_many_rows_each_has_its_properties_though_they_are_shared(run, pytester):
+    run(MANY)
+    (suite,) = ET.parse(pytester.path / "out" / "junit.xml").getroot()
+    cases = suite.findall("testcase")
+    assert len(cases) == 600
+    for number, case in enumerate(cases):
+        told = [(one.get("name"), one.get("value")) for one in case.iter("property")]
+        assert told == [
+            ("statement", "Many hold."),
+            ("why", "a host has many VFs."),
+            ("machine", f"kvm-{number % 2}"),
+            ("note", f"number {number}"),
+        ]
