@@ -17,6 +17,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Hypothesis is here for the project's own tests. In a run its plugin would look through every report at the end.
 PLUGINS = ("checks.plugin", "failover.plugin", "reports.plugin", "no:hypothesispytest")
 DEFAULT_INVENTORY = "inventory.yaml"
+SIDE_BY_SIDE = ("-n", "2", "--no-loadscope-reorder")
+_ALONE = frozenset({"--pdb", "--trace", "-s", "--capture=no", "--collect-only", "--co"})
 
 
 def python(module: str, *arguments: str) -> list[str]:
@@ -96,7 +98,12 @@ def test(words: Words) -> int:
 
 
 def own_tests(words: Words) -> list[str]:
-    """pytest's command line for the project's own tests: what takes minutes only when `-m` asks for it."""
+    """pytest's command line for the project's own tests: what takes minutes only when `-m` asks for it.
+
+    All of them take two processes, where there are as many processors and a debugger needs no terminal.
+    """
     _, paths = machines_and_paths(words.others, (), REPOSITORY)
     marks = [] if words.value_of("-m") is not None else ["-m", "not long"]
-    return pytest_command([*marks, *words.options], paths or [REPOSITORY / "tests"], plugins=["door.areas"])
+    alone = paths or not marks or len(os.sched_getaffinity(0)) < 2 or _ALONE.intersection(words.options)
+    plugins, divided = (["door.areas"], ()) if alone else (["door.areas", "door.side_by_side"], SIDE_BY_SIDE)
+    return pytest_command([*marks, *divided, *words.options], paths or [REPOSITORY / "tests"], plugins=plugins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,10 +86,23 @@ def test_without_names_pytest_tells_of_a_bad_inventory_before_it_collects(site: 
 
 def test_our_own_tests_leave_out_what_is_long_unless_asked() -> None:
     tests, areas = str(runs.REPOSITORY / "tests"), ["-p", "door.areas"]
-    assert runs.own_tests(sort(["-x"])) == [*PYTEST, *areas, "-m", "not long", "-x", tests]
     assert runs.own_tests(sort(["-m", "long"])) == [*PYTEST, *areas, "-m", "long", tests]
     one = str(Path(__file__))
     assert runs.own_tests(sort([one])) == [*PYTEST, *areas, "-m", "not long", one]
+
+
+def test_all_of_our_own_tests_take_two_processes_where_there_are_two_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = [*PYTEST, "-p", "door.areas", "-m", "not long"]
+    tests = str(runs.REPOSITORY / "tests")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    two = ["-n", "2", "--no-loadscope-reorder"]
+    side_by_side = [*PYTEST, "-p", "door.areas", "-p", "door.side_by_side", "-m", "not long", *two]
+    assert runs.own_tests(sort(["-x"])) == [*side_by_side, "-x", tests]
+    assert runs.own_tests(sort(["--pdb"])) == [*alone, "--pdb", tests]
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert runs.own_tests(sort(["-x"])) == [*alone, "-x", tests]
 
 
 @pytest.mark.parametrize(
