@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from checks.bundle import Bundle, UnexpectedOutput
-from checks.facts.known import attempt
+from checks.facts.known import attempt, shared
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Source
 
@@ -110,6 +110,7 @@ _LINKS = TypeAdapter(list[Link])
 _ADDRESSED = TypeAdapter(list[_Addressed])
 
 
+@shared
 def parse(bundle: Bundle) -> tuple[Nic, ...]:
     """Every network interface, in the order of their indexes.
 
@@ -125,6 +126,7 @@ def parse(bundle: Bundle) -> tuple[Nic, ...]:
     return tuple(sorted(nics, key=lambda nic: nic.ifindex))
 
 
+@shared
 def links_by_name(bundle: Bundle) -> dict[str, Link]:
     """What `ip` says of every link. Raises CouldNotLook when there is no such program, or it prints something else."""
     text = bundle.output(IP_LINK)
