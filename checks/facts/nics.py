@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ def parse(bundle: Bundle) -> tuple[Nic, ...]:
     known_links = {} if isinstance(links, CouldNotLook) else links
     addresses = attempt(lambda: _addresses(bundle))
     off = _ifnames_off(bundle.text("/proc/cmdline"))
-    names = sorted(PurePosixPath(path).parts[4] for path in bundle.texts("/sys/class/net/*/address"))
+    names = sorted(path.split("/")[4] for path in bundle.texts("/sys/class/net/*/address"))
     nics = (_nic(bundle, name, known_links.get(name, Link()), addresses, ifnames_off=off) for name in names)
     return tuple(sorted(nics, key=lambda nic: nic.ifindex))
 
@@ -227,6 +228,7 @@ def _pci_path(target: str | None) -> tuple[str, ...]:
     return tuple(part for part in (target or "").split("/") if _BDF.fullmatch(part))
 
 
+@functools.lru_cache(maxsize=1024)  # drivers and bonds are few
 def _last(target: str | None) -> str | None:
     return PurePosixPath(target.strip()).name or None if target is not None else None
 

@@ -38,7 +38,7 @@ class Hidden:
     why: str
 
 
-@functools.lru_cache(maxsize=1024)  # the hosts of a run have the same files, most of them from one distribution
+@functools.lru_cache(maxsize=512)  # the hosts of a run have the same files, most of them from one distribution
 def settings(path: str, text: str) -> tuple[Setting, ...]:
     """Every assignment of a file, in order. Anything else is skipped, as systemd skips it."""
     found: list[Setting] = []

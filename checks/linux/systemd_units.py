@@ -62,7 +62,7 @@ def services(texts: Mapping[str, str], links: Mapping[str, str], drop_ins: Mappi
     return tuple(found)
 
 
-@functools.lru_cache(maxsize=4096)  # the hosts of a run have the same units, most of them from one distribution
+@functools.lru_cache(maxsize=1024)  # the hosts of a run have the same units, most of them from one distribution
 def _service(name: str, path: str, texts: tuple[tuple[str, str], ...]) -> Service:
     commands: list[tuple[str, str]] = []
     keys: dict[str, list[str]] = {}
