@@ -28,6 +28,9 @@ SOURCES: tuple[Source, ...] = (
     Command(_VERSION),
 )
 _TITLE = "systemd .link file"
+Fate = tuple[bool | None, str, bool]
+"""Of a file and a PF: whether it is the one that is applied, why not, whether it is meant for this PF."""
+_ORDER = "only the first file that matches counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,6 @@ class _File:
     settings: tuple[Setting, ...]
     conditions: systemd_link.Conditions
     vfs: systemd_link.Vfs | None
-
-
-Fate = tuple[bool | None, str, bool]
-"""Of a file and a PF: whether it is the one that is applied, why not, whether it is meant for this PF."""
-_ORDER = "only the first file that matches counts"
 
 
 def read(bundle: Bundle, host: Host, found: Found) -> None:
