@@ -94,7 +94,7 @@ def foretold(rules, sliced=True, **changes):
     return found
 
 
-@settings(max_examples=250, deadline=None)
+@settings(deadline=None)  # the machine may be busy
 @given(FILES, st.sampled_from((f'ACTION=="add", SUBSYSTEM=="net", ENV{{A}}=="2", {WRITE}\n', f"{WRITE}\n", "")))
 def test_slicing_changes_no_word(files, last):
     files = files | ({"95-last.rules": last} if last else {})
