@@ -107,6 +107,18 @@ def test_slicing_changes_no_word_of_what_was_measured(rule, name, _on_252, _on_2
         assert foretold({name: rule}, systemd=systemd) == foretold({name: rule}, sliced=False, systemd=systemd)
 
 
+READS_LATER = (
+    f'{WRITE}\nATTR{{device/sriov_numvfs}}=="0", ENV{{B}}="x"\nENV{{B}}=="x", ATTR{{device/sriov_numvfs}}="3"\n'
+)
+
+
+@pytest.mark.parametrize("reads", ['TEST=="device/$env{A}"', 'ATTR{device/$name}=="0"', 'ATTRS{$name}=="0"'])
+def test_who_reads_the_attribute_first_counts_by_whatever_name(reads):
+    sets = 'SUBSYSTEM=="net", ENV{A}="sriov_numvfs", NAME="sriov_numvfs"\n'
+    files = {"90-a.rules": f'{sets}{reads}, MODE="0600"\nSUBSYSTEM!="net", GOTO="end"\n{READS_LATER}LABEL="end"\n'}
+    assert foretold(files) == foretold(files, sliced=False)
+
+
 def played(*texts, action="add", builtins=None):
     """The text of every rule that is played when a NIC is added."""
     rules = [rule for n, text in enumerate(texts) for rule in parse_file(f"{n}.rules", text)]
