@@ -144,7 +144,7 @@ def number(bundle: Bundle, path: str) -> int:
     text = bundle.text(path)
     if text is None or not re.fullmatch(r"-?[0-9]{1,18}", text.strip()):
         raise UnexpectedOutput(f"{bundle.machine}: {path} holds {_shown(text)}, not a number")
-    return int(text)
+    return int(text.strip())  # int() itself leaves a separator such as \x1f where it is
 
 
 def _nic(
