@@ -56,7 +56,9 @@ def ties_of(
     before = {what for token in (*own, *of_parents) for what in _compared(token)}
     after = {what for token in (*late, *assigned) for what in _put_into(token.value)}
     # A rule about parents finds its own one, and comes no further without.
-    reads = before | (after - {_PARENT} if of_parents else after) | {*_joined(assigned)}
+    reads = before | (after - {_PARENT} if of_parents else after)
+    if any(token.key == "RUN" for token in assigned):
+        reads.add(_PROGRAMS)  # others may take it back, or let none come after theirs
     leaves = {_PARENT} if of_parents else set[str]()
     return Ties(
         asked=any(_may_mean(token, asked_for) for token in (*own, *of_parents, *late, *assigned)),
@@ -106,15 +108,6 @@ def _compared(token: Token) -> Iterable[str]:
         case "ATTR" | "ATTRS":
             return _put_into(token.attribute or "")
     return ()
-
-
-def _joined(assigned: Iterable[Token]) -> Iterator[str]:
-    """What is changed, and not just set."""
-    for token in assigned:
-        if token.key == "ENV" and token.operator == "+=":
-            yield from _property(token.attribute or "")
-        elif token.key == "RUN":
-            yield _PROGRAMS
 
 
 def _called(token: Token) -> tuple[str, frozenset[str]]:

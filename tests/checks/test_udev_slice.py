@@ -16,6 +16,7 @@ from tests.checks.test_udev_rules import MATRIX
 from tests.checks.test_vfs import PF
 from tests.checks.udev_host import bundle, rule_files
 
+NET = 'ACTION=="add", SUBSYSTEM=="net"'
 WRITE = 'ATTR{device/sriov_numvfs}="2"'
 VALUES = ("", "2", "x", "igb", "enp1s0", "sriov_numvfs", "$env{A}", "$env{B}", "$name", "%k", "%s{vendor}", "%b", "a$")
 KNOWN = st.sampled_from(("", "2", "x", "igb", "enp1s0", "?*", "0x8086", "2|x", PF))
@@ -105,6 +106,27 @@ def test_slicing_changes_no_word(files, last):
 def test_slicing_changes_no_word_of_what_was_measured(rule, name, _on_252, _on_257):
     for systemd in (252, 257):
         assert foretold({name: rule}, systemd=systemd) == foretold({name: rule}, sliced=False, systemd=systemd)
+
+
+SETS, NEEDS = 'SUBSYSTEM=="net", ENV{A}="2"\n', f'{NET}, ENV{{A}}=="2", {WRITE}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "late"),
+    [
+        (f'ENV{{A}}="2"\n{NET}, ATTR{{device/sriov_numvfs}}="$env{{A}}"\n', 2),
+        (f'ENV{{A}}="x"\nENV{{A}}+="y"\n{NET}, ENV{{A}}=="x y", {WRITE}\n', 2),
+        (f'SUBSYSTEM=="net", GOTO="end"\n{WRITE}\nLABEL="end"\n', 0),
+        (f'SUBSYSTEM=="block", ATTR{{sriov_numvfs}}="2", GOTO="end"\n{SETS}LABEL="end"\n{NEEDS}', 2),
+        (f'KERNELS=="none", GOTO="end"\n{SETS}LABEL="end"\n{NEEDS}', 2),
+        (f'TEST=="sriov_totalvfs", GOTO="end"\n{SETS}LABEL="end"\n{NEEDS}', 2),
+        (f'ENV{{B}}=="1", GOTO="end"\nGOTO="other"\n{SETS}LABEL="end"\nLABEL="other"\n{NEEDS}', 0),
+    ],
+)
+def test_slicing_keeps_what_rules_leave_for_others(text, late):
+    (found,) = foretold({"90-a.rules": text})
+    assert found.late == late
+    assert (found,) == foretold({"90-a.rules": text}, sliced=False)
 
 
 READS_LATER = (
