@@ -6,10 +6,11 @@ Errors: see `checks.refusals`. "Missing" is no error: it was looked for, and it 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from checks.contents import Contents, Reading, as_text, below, found_by
 from checks.looked import Looked, looked
@@ -39,6 +40,7 @@ __all__ = [
     "Truncated",
     "UnexpectedOutput",
 ]
+T = TypeVar("T")
 _ANEW = "gather it anew with this version of vfproof, and as what the inventory says it is, host or guest"
 
 
@@ -60,6 +62,7 @@ class Bundle:
         self._contents: Contents = parse(envelope, raw)
         self._looked: Looked | None = None if envelope.sources is None else looked(envelope.sources)
         self._ordered: dict[int, list[str]] = {}
+        self._made: dict[Callable[[Bundle], Any], Any] = {}
         self._raw: bytes | None = raw
         self._packed = b""
 
@@ -166,6 +169,12 @@ class Bundle:
             if argument != full and not argument.startswith("-") and (data := self._value(full, reading)) is not None:
                 found[argument] = as_text(data)
         return found
+
+    def made(self, make: Callable[[Bundle], T]) -> T:
+        """What `make` makes of this bundle: made once, and kept as long as the bundle is. Raises what `make` raises."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return self._made[make]  # type: ignore[no-any-return]
 
     @property
     def sources(self) -> tuple[Source, ...] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
@@ -58,6 +58,7 @@ def as_text(data: bytes) -> str:
 
 
 _WILD = re.compile(r"[*?[]")
+_ANY = re.compile(r"[*?[\]]")
 
 
 def matches(path: str, pattern: str) -> bool:
@@ -97,13 +98,10 @@ def found_by(paths: Mapping[str, Any], ordered: Sequence[str], pattern: str) -> 
     if wild is None:
         return [pattern] if pattern in paths else []
     start, finds = pattern[: wild.start()], _finder(pattern)
-    at = bisect_left(ordered, start)
-    found = []
-    while at < len(ordered) and ordered[at].startswith(start):
-        if finds(ordered[at]):
-            found.append(ordered[at])
-        at += 1
-    return found
+    first = bisect_left(ordered, start)
+    last = bisect_right(ordered, start, lo=first, key=lambda path: path[: len(start)])
+    tail = _ANY.split(pattern)[-1]  # most names that a directory's devices have are others
+    return [path for path in ordered[first:last] if path.endswith(tail) and finds(path)]
 
 
 @functools.lru_cache(maxsize=65536)

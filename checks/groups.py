@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 
-from checks.contents import Contents, Reading, Status, as_text, matches
-from checks.source import File, Source
+from checks.contents import Contents, Reading, Status, as_text
+from checks.limits import Limits
 
 _DENIED = (
     "permission denied",
@@ -30,13 +31,10 @@ def _errors(complaints: str) -> dict[str, str]:
     return found
 
 
-def keep_lines(
-    contents: Contents, sources: tuple[Source, ...] | None, paths: list[bytes], body: bytes, complaints: str
-) -> None:
+def keep_lines(contents: Contents, limits: Limits, paths: list[bytes], body: bytes, complaints: str) -> None:
     """The texts that one grep printed."""
     errors, unclear = _errors(complaints), _unclear(paths)
     lines = _lines_by_path(paths, body)
-    least = min((s.limit_bytes for s in sources or () if isinstance(s, File)), default=0)
     if lines is None:
         lines, unclear = {}, set(paths)
     for path, times in Counter(paths).items():
@@ -50,17 +48,16 @@ def keep_lines(
         elif len(found) % times:
             contents.texts[name] = Reading("failed", detail="it changed while it was read")
         else:  # two sources may name one file, which grep then prints twice
-            data = b"".join(found[: len(found) // times])
-            small = len(data) <= least  # nearly all are, and which source has the say of a file takes a while to find
-            contents.texts[name] = Reading("read", data) if small else within(data, limit_of(sources, name))
+            contents.texts[name] = limits.within(name, b"".join(found[: len(found) // times]))
 
 
 def _unclear(paths: list[bytes]) -> set[bytes]:
     """Paths whose lines grep prints just like those of another: `a` with text `b:c` against `a:b` with text `c`."""
     known = set(paths)
+    shortest = min(map(len, known), default=0)  # no path ends before: PCI addresses are full of colons
     found: set[bytes] = set()
     for path in known:
-        at = path.find(b":")
+        at = path.find(b":", shortest)
         while at >= 0:
             if path[:at] in known:
                 found |= {path, path[:at]}
@@ -74,28 +71,17 @@ def _lines_by_path(paths: list[bytes], body: bytes) -> dict[bytes, list[bytes]] 
     None when a line belongs to no path.
     """
     found: dict[bytes, list[bytes]] = {}
-    order, start = iter(paths), 0
-    path = next(order, None)
-    while start < len(body) and path is not None:
-        if not body.startswith(path + b":", start):
-            path = next(order, None)
+    start, end = 0, len(body)
+    for path in paths:
+        lead = path + b":"
+        if not body.startswith(lead, start):
             continue
-        text_at = start + len(path) + 1
-        newline = body.find(b"\n", text_at)
-        start = len(body) if newline < 0 else newline + 1
-        found.setdefault(path, []).append(body[text_at:start])
-    return found if start >= len(body) else None
-
-
-def limit_of(sources: tuple[Source, ...] | None, path: str) -> int:
-    """How many bytes of a file the sources allow."""
-    limits = [s.limit_bytes for s in sources or () if isinstance(s, File) and matches(path, s.path)]
-    return max(limits, default=1 << 30)
-
-
-def within(data: bytes, limit: int) -> Reading:
-    """The data as a reading, if it is no more than the limit."""
-    return Reading("truncated", detail=f"more than {limit} bytes") if len(data) > limit else Reading("read", data)
+        lines, length = found.setdefault(path, []), len(lead)
+        while body.startswith(lead, start):
+            text_at = start + length
+            start = body.find(b"\n", text_at) + 1 or end
+            lines.append(body[text_at:start])
+    return found if start >= end else None
 
 
 def keep_links(contents: Contents, paths: list[bytes], body: bytes, complaints: str) -> None:
@@ -110,6 +96,7 @@ def keep_links(contents: Contents, paths: list[bytes], body: bytes, complaints: 
             contents.links[name] = Reading(status_of(error), detail=error)
 
 
+@functools.lru_cache(maxsize=1024)  # many files, and few ways to fail
 def status_of(complaint: str) -> Status:
     """What a complaint means: the kernel's words, and those of programs that want root."""
     text = complaint.lower()

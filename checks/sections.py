@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from checks.contents import Contents, Reading, as_text, matches
-from checks.groups import first_line, keep_lines, keep_links, limit_of, status_of, within
+from checks.groups import first_line, keep_lines, keep_links, status_of
+from checks.limits import Limits, limits_of
 from checks.source import Command, File, Source
 
 # A group's exit status when every file was tried: grep 0-2, xargs 123 when a grep among several found nothing.
@@ -31,6 +32,7 @@ class Section(NamedTuple):
 @dataclass(slots=True)
 class _Reader:
     sources: tuple[Source, ...] | None
+    limits: Limits
     contents: Contents = field(default_factory=Contents)
     closed: list[tuple[int, str]] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
@@ -40,7 +42,7 @@ class _Reader:
 
 def read_sections(sections: Iterable[Section], sources: tuple[Source, ...] | None) -> Contents:
     """All readings in the answer. Raises Malformed."""
-    reader = _Reader(sources)
+    reader = _Reader(sources, limits_of(sources or ()))
     stream = iter(sections)
     for section in stream:
         match section.tag:
@@ -98,7 +100,7 @@ def _forget_refusals(reader: _Reader, number: int) -> None:
     reader.again.add(number)
     reader.closed = [item for item in reader.closed if item[0] != number]
     reader.contents.unread.pop(number, None)
-    source = reader.sources[number] if reader.sources and number < len(reader.sources) else None
+    source = _source(reader, number)
     if source is None or isinstance(source, Command):
         return
     for table in (reader.contents.texts, reader.contents.binaries, reader.contents.links):
@@ -149,7 +151,7 @@ def _read_group(reader: _Reader, listed: Section, stream: Iterator[Section]) -> 
     elif body.tag == "ls":
         keep_links(reader.contents, paths, body.payload, complaints)
     else:
-        keep_lines(reader.contents, reader.sources, paths, body.payload, complaints)
+        keep_lines(reader.contents, reader.limits, paths, body.payload, complaints)
 
 
 def _complaints(payload: bytes) -> tuple[str, int]:
@@ -181,29 +183,37 @@ def _read_item(reader: _Reader, item: Section, stream: Iterator[Section]) -> Non
     if body is None or err is None:
         return
     name, (complaints, rc) = as_text(item.payload), _complaints(err.payload)
-    first = first_line(complaints)
-    limit = _limit_of_item(reader.sources, item.number, name)
     tables = {"out": reader.contents.texts, "hex": reader.contents.binaries, "cmd": reader.contents.commands}
     data = _bytes_of(body)
     if data is None:
         reading = Reading("failed", detail="its od text is damaged")
-    elif cut:
-        why = f"more than {limit} bytes"
-        reading = Reading("failed", detail=first) if rc == _NO_MASK else Reading("truncated", detail=why)
-    elif len(data) > limit:
-        reading = Reading("read", data[:limit]) if _head_is_enough(reader.sources, item.number) else within(data, limit)
-    else:
+    elif cut and rc == _NO_MASK:
+        reading = Reading("failed", detail=first_line(complaints))
+    elif not cut and _may_have(reader, item.number, name, data):
         reading = _reading(data, complaints, rc, is_command=body.tag == "cmd")
+    else:
+        limit = _limit(reader, item.number, name)
+        head = not cut and _head_is_enough(reader, item.number)
+        reading = Reading("read", data[:limit]) if head else Reading("truncated", detail=f"more than {limit} bytes")
     tables[body.tag][name] = reading
 
 
-def _limit_of_item(sources: tuple[Source, ...] | None, number: int, name: str) -> int:
-    source = sources[number] if sources and number < len(sources) else None
-    return source.limit_bytes if isinstance(source, Command) else limit_of(sources, name)
+def _source(reader: _Reader, number: int) -> Source | None:
+    return reader.sources[number] if reader.sources and number < len(reader.sources) else None
 
 
-def _head_is_enough(sources: tuple[Source, ...] | None, number: int) -> bool:
-    source = sources[number] if sources and number < len(sources) else None
+def _limit(reader: _Reader, number: int, name: str) -> int:
+    source = _source(reader, number)
+    return source.limit_bytes if isinstance(source, Command) else reader.limits.of(name)
+
+
+def _may_have(reader: _Reader, number: int, name: str, data: bytes) -> bool:
+    source = _source(reader, number)
+    return len(data) <= source.limit_bytes if isinstance(source, Command) else reader.limits.allow(name, data)
+
+
+def _head_is_enough(reader: _Reader, number: int) -> bool:
+    source = _source(reader, number)
     return isinstance(source, File) and source.head
 
 

@@ -33,6 +33,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+import marshal
 import os
 import re
 import stat
@@ -274,18 +275,13 @@ def _boundary(value: object) -> str:
 def _sources(value: object) -> tuple[Source, ...]:
     if not isinstance(value, list) or len(value) > _MAX_SOURCES:
         raise ValueError("a list of sources is wanted")
-    return tuple(_source(item) for item in value)
+    return _known(marshal.dumps(value, _PLAIN))
 
 
-def _source(value: object) -> Source:
-    """A source, made once for all bundles that name it: those of one version name the same."""
-    try:
-        pairs = value.items() if isinstance(value, dict) else ()
-        return _known(*(part for pair in pairs for part in pair))
-    except TypeError:  # a part that cannot be looked up is none of a source, either
-        return source_from_json(value)
+_PLAIN = 2  # a version of marshal's in which equal lists give equal bytes
 
 
-@functools.lru_cache(maxsize=2048, typed=True)  # typed: 1 is not true
-def _known(*parts: Any) -> Source:
-    return source_from_json(dict(zip(parts[::2], parts[1::2], strict=True)))
+@functools.lru_cache(maxsize=16)
+def _known(marshalled: bytes) -> tuple[Source, ...]:
+    """Sources, made once for all bundles that name them: those of one version name the same."""
+    return tuple(map(source_from_json, marshal.loads(marshalled)))  # noqa: S302 - they were packed here

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from checks.bundle import Bundle, UnexpectedOutput
 from checks.facts import nics
@@ -82,7 +81,7 @@ def parse(bundle: Bundle) -> tuple[Bond, ...]:
     Raises UnexpectedOutput when an option that every kernel has is missing or has no value of its kind.
     """
     found = nics.parse(bundle)
-    names = sorted(PurePosixPath(path).parts[4] for path in bundle.texts("/sys/class/net/*/bonding/mode"))
+    names = sorted(path.split("/")[4] for path in bundle.texts("/sys/class/net/*/bonding/mode"))
     vlans = attempt(lambda: _vlans(bundle, found))
     return tuple(_bond(bundle, name, found, vlans) for name in names)
 

@@ -1,10 +1,12 @@
-"""Parts of a fact that may be unknown for a reason of their own, while the rest of it is known."""
+"""Parts of a fact that may be unknown for a reason of their own, while the rest of it is known, and shared parts."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TypeVar
 
+from checks.bundle import Bundle
 from checks.outcome import CouldNotLook
 
 T = TypeVar("T")
@@ -23,3 +25,13 @@ def known(part: T | CouldNotLook) -> T:
     if isinstance(part, CouldNotLook):
         raise part
     return part
+
+
+def shared(parse: Callable[[Bundle], T]) -> Callable[[Bundle], T]:
+    """A parser that several facts ask, which takes each bundle apart once."""
+
+    @functools.wraps(parse)
+    def kept(bundle: Bundle) -> T:
+        return bundle.made(parse)
+
+    return kept

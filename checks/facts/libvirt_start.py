@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from checks.bundle import Bundle
 from checks.source import Command, Links, Source
@@ -37,7 +36,7 @@ def parse(bundle: Bundle) -> LibvirtStart:
         starts = values.get("ActiveState") == "active" or values.get("UnitFileState", "").startswith("enabled")
         if starts and "Id" in values:
             after[values["Id"]] = frozenset(values.get("After", "").split())
-    enabled = {PurePosixPath(path).name for path in bundle.links(_WANTED)}
+    enabled = {path.rpartition("/")[2] for path in bundle.links(_WANTED)}
     return LibvirtStart(after, tuple(sorted(enabled & set(_makers(bundle)))))
 
 
@@ -47,5 +46,5 @@ def _makers(bundle: Bundle) -> list[str]:
         for path, text in bundle.texts(pattern).items():
             lines = (line.strip() for line in text.splitlines())
             if any("sriov_numvfs" in line and not line.startswith(("#", ";")) for line in lines):
-                found.append(PurePosixPath(path).name)
+                found.append(path.rpartition("/")[2])
     return found

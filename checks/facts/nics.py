@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from checks.bundle import Bundle, UnexpectedOutput
-from checks.facts.known import attempt
+from checks.facts.known import attempt, shared
 from checks.outcome import CouldNotLook
 from checks.source import Attributes, Command, File, Links, Source
 
@@ -110,6 +111,7 @@ _LINKS = TypeAdapter(list[Link])
 _ADDRESSED = TypeAdapter(list[_Addressed])
 
 
+@shared
 def parse(bundle: Bundle) -> tuple[Nic, ...]:
     """Every network interface, in the order of their indexes.
 
@@ -120,11 +122,12 @@ def parse(bundle: Bundle) -> tuple[Nic, ...]:
     known_links = {} if isinstance(links, CouldNotLook) else links
     addresses = attempt(lambda: _addresses(bundle))
     off = _ifnames_off(bundle.text("/proc/cmdline"))
-    names = sorted(PurePosixPath(path).parts[4] for path in bundle.texts("/sys/class/net/*/address"))
+    names = sorted(path.split("/")[4] for path in bundle.texts("/sys/class/net/*/address"))
     nics = (_nic(bundle, name, known_links.get(name, Link()), addresses, ifnames_off=off) for name in names)
     return tuple(sorted(nics, key=lambda nic: nic.ifindex))
 
 
+@shared
 def links_by_name(bundle: Bundle) -> dict[str, Link]:
     """What `ip` says of every link. Raises CouldNotLook when there is no such program, or it prints something else."""
     text = bundle.output(IP_LINK)
@@ -141,7 +144,7 @@ def number(bundle: Bundle, path: str) -> int:
     text = bundle.text(path)
     if text is None or not re.fullmatch(r"-?[0-9]{1,18}", text.strip()):
         raise UnexpectedOutput(f"{bundle.machine}: {path} holds {_shown(text)}, not a number")
-    return int(text)
+    return int(text.strip())  # int() itself leaves a separator such as \x1f where it is
 
 
 def _nic(
@@ -225,6 +228,7 @@ def _pci_path(target: str | None) -> tuple[str, ...]:
     return tuple(part for part in (target or "").split("/") if _BDF.fullmatch(part))
 
 
+@functools.lru_cache(maxsize=1024)  # drivers and bonds are few
 def _last(target: str | None) -> str | None:
     return PurePosixPath(target.strip()).name or None if target is not None else None
 

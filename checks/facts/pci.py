@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from checks.bundle import Bundle, UnexpectedOutput
 from checks.facts import pf_details
-from checks.facts.known import attempt
+from checks.facts.known import attempt, shared
 from checks.facts.pf_details import PfDetails
 from checks.linux.pci_address import sort_key
 from checks.linux.vf_info import VfInfo, infos_by_netdev
@@ -91,6 +91,7 @@ class Pf:
         return self.netdevs[0] if self.netdevs else None
 
 
+@shared
 def parse(bundle: Bundle) -> tuple[Pf, ...]:
     """Every physical network function on the PCI bus, in bus order.
 

@@ -7,6 +7,7 @@ Fedora's grub-core/commands/blscfg.c; the Boot Loader Specification.
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -189,6 +190,7 @@ def _close(blocks: list[_Open], root: list[Entry]) -> None:
     parent.append(Entry(block.title, block.id, block.kernel, block.parameters, children))
 
 
+@functools.lru_cache(maxsize=1024)  # distributions name their entries alike
 def _names(words: str) -> tuple[str, str]:
     """Title and id of a menuentry or submenu line."""
     try:

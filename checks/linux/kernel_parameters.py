@@ -8,6 +8,7 @@ Documentation/admin-guide/kernel-parameters.txt; man dracut.cmdline.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -32,6 +33,7 @@ class Parameter:
     text: str
 
 
+@functools.lru_cache(maxsize=1024)  # many facts ask for the running one
 def split(command_line: str) -> tuple[Parameter, ...]:
     """The parameters of a command line in order. What follows a lone `--` belongs to init and is left out."""
     parameters = []

@@ -195,15 +195,11 @@ def _played(rules: Sequence[Rule]) -> RuleSet:
     """
     key = tuple(map(id, rules))
     if key not in _known_sets:
-        _known_sets[key] = rules, RuleSet(filter(_may_matter, rules), _mentions)
+        _known_sets[key] = rules, RuleSet(filter(_may_matter, rules), ATTRIBUTE)
         if len(_known_sets) > _MOST_KEPT:
             _known_sets.popitem(last=False)
     _known_sets.move_to_end(key)
     return _known_sets[key][1]
-
-
-def _mentions(rule: Rule) -> bool:
-    return ATTRIBUTE in rule.text
 
 
 def _may_matter(rule: Rule) -> bool:
@@ -236,7 +232,7 @@ def _play(boot: Boot, rules: RuleSet, ports: Mapping[str, Port], around: Surroun
 
 def _works(rule: Rule, corrected: Rule, rules: RuleSet, port: Port, around: Surroundings) -> bool:
     """Whether a rule makes VFs on the PF when udev loads its driver, put in the place of another one."""
-    changed = rules.with_another(rule, corrected, _mentions)
+    changed = rules.with_another(rule, corrected)
     attempts = _play("late", changed, {port.address: port}, around).attempts.get(port.address, [])
     return any(attempt.rule is corrected and attempt.outcome == "made" for attempt in attempts)
 

@@ -86,7 +86,8 @@ def type_2(path: str, uki: Uki, addons: Iterable[str] = ()) -> LoaderEntry:
     )
 
 
-def os_fields(text: str) -> dict[str, str]:
+@functools.lru_cache(maxsize=256)  # the hosts of a run have few distributions
+def os_fields(text: str) -> Mapping[str, str]:
     """The assignments of an os-release."""
     found = {}
     for name, raw in _OS_LINE.findall(text):

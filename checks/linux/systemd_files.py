@@ -5,6 +5,7 @@ Source: systemd 257 src/shared/conf-parser.c (config_parse), src/basic/conf-file
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ class Hidden:
     why: str
 
 
+@functools.lru_cache(maxsize=512)  # the hosts of a run have the same files, most of them from one distribution
 def settings(path: str, text: str) -> tuple[Setting, ...]:
     """Every assignment of a file, in order. Anything else is skipped, as systemd skips it."""
     found: list[Setting] = []
@@ -77,12 +79,12 @@ def reading_order(
     """The files that are read, by base name, and those that are not. `folders`: the one that goes first, first."""
     winners: dict[str, str] = {}
     hidden: list[Hidden] = []
-    ordered = sorted({*texts, *links})
+    inside: dict[str, list[tuple[str, str]]] = {}
+    for path in sorted({*texts, *links}):
+        head, _, name = path.rpartition("/")
+        inside.setdefault(head, []).append((path, name))
     for folder in folders:
-        for path in ordered:
-            head, _, name = path.rpartition("/")
-            if head != folder:
-                continue
+        for path, name in inside.get(folder, ()):
             if name in winners:
                 hidden.append(Hidden(path, f"{winners[name]} of the same name replaces it"))
             else:

@@ -5,6 +5,7 @@ Sources: systemd 257 man systemd.link; src/udev/net/link-config.c, src/shared/ne
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _LIST_KEYS = ("Path", "Driver", "OriginalName", "Name", "Type", "Kind", "Propert
 _MAC_KEYS = ("MACAddress", "PermanentMACAddress")
 # What depends on more than the NIC. Only the kernel's command line is known here.
 _CONDITIONS = ("Host", "Virtualization", "KernelVersion", "Version", "Credential", "Architecture", "Firmware")
+_KEYS = frozenset({*_LIST_KEYS, *_MAC_KEYS, *_CONDITIONS, "KernelCommandLine"})
 _WORD = re.compile(r'"([^"]*)"|\'([^\']*)\'|(\S+)')
 _MOST = 0x7FFFFFFF
 # udev's database has these, and when .link files are compared they are not there yet (ID_NET_DRIVER: since 255 it is).
@@ -29,6 +31,8 @@ _SET_LATER = frozenset({"ID_NET_DRIVER", "ID_NET_LINK_FILE", "ID_NET_LINK_FILE_D
 _MAKING_NAMES = frozenset({"database", "onboard", "slot", "path", "mac"})
 
 Verdict = bool | None
+Conditions = Mapping[str, tuple[str, ...]]
+"""The words of every key of a [Match] section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,17 @@ class Fit:
     keys: tuple[str, ...] = ()
 
 
-def fit(settings: Iterable[Setting], nic: SriovNic, boot: Boot, parameters: Mapping[str, str]) -> Fit:
-    """Whether a .link (or .network) file is for the NIC when udevd sees it appear.
+def fit(conditions: Conditions, nic: SriovNic, boot: Boot, parameters: Mapping[str, str]) -> Fit:
+    """Whether a .link (or .network) file with these conditions is for the NIC when udevd sees it appear.
 
     In the late way of booting the NIC then still has the kernel's name; in the early way, and once udevd has renamed
     it, it has its final one.
     """
-    matches = _collected(s for s in settings if s.section == "Match")
-    if not matches:
+    if not conditions:
         return Fit(holds=False, misses=("it has no [Match] section, so systemd ignores the file",))
     verdicts: list[Verdict] = []
     misses, keys = [], []
-    for key, words in matches.items():
+    for key, words in conditions.items():
         found, verdict = _compare(key, words, nic, boot, parameters)
         verdicts.append(verdict)
         if verdict is False:
@@ -64,11 +67,11 @@ def fit(settings: Iterable[Setting], nic: SriovNic, boot: Boot, parameters: Mapp
     return Fit(holds, tuple(misses), tuple(keys))
 
 
-def _collected(settings: Iterable[Setting]) -> dict[str, list[str]]:
-    """The words of every key; several assignments add up, and an empty one takes all back."""
+def conditions_of(settings: Iterable[Setting]) -> Conditions:
+    """What a file's [Match] section says: several assignments add up, and an empty one takes all back."""
     found: dict[str, list[str]] = {}
     for setting in settings:
-        if setting.key not in (*_LIST_KEYS, *_MAC_KEYS, *_CONDITIONS, "KernelCommandLine"):
+        if setting.section != "Match" or setting.key not in _KEYS:
             continue
         if not setting.value:
             found.pop(setting.key, None)
@@ -78,20 +81,20 @@ def _collected(settings: Iterable[Setting]) -> dict[str, list[str]]:
             value, inverted = value[1:], True
         words = [next(part for part in word.groups() if part is not None) for word in _WORD.finditer(value)]
         found.setdefault(setting.key, []).extend(f"!{word}" if inverted else word for word in words)
-    return {key: words for key, words in found.items() if words}
+    return {key: tuple(words) for key, words in found.items() if words}
 
 
 def _compare(  # noqa: PLR0911 - one case for each key
-    key: str, words: Sequence[str], nic: SriovNic, boot: Boot, parameters: Mapping[str, str]
+    key: str, words: tuple[str, ...], nic: SriovNic, boot: Boot, parameters: Mapping[str, str]
 ) -> tuple[str, Verdict]:
     """What there is to compare, in words, and whether the key holds."""
     match key:
         case "OriginalName":
             if boot == "late":
-                return "the NIC is still called eth0 or the like then", _same([_listed(words, n) for n in KERNEL_NAMES])
-            return f"the NIC is called {nic.name}", _same([_listed(words, n) for n in nic.names])
+                return "the NIC is still called eth0 or the like then", _listed_alike(words, KERNEL_NAMES)
+            return f"the NIC is called {nic.name}", _listed_alike(words, nic.names)
         case "Name":
-            return f"the NIC is called {nic.name}", _same([_listed(words, n) for n in nic.names])
+            return f"the NIC is called {nic.name}", _listed_alike(words, nic.names)
         case "Driver":
             return f"the NIC's driver is {nic.driver or 'none'}", _listed(words, nic.driver)
         case "Path":
@@ -124,8 +127,10 @@ def _listed(words: Sequence[str], value: str | None) -> bool:
     return matched if positive else True
 
 
-def _same(verdicts: Sequence[bool]) -> Verdict:
-    known = set(verdicts)
+@functools.lru_cache(maxsize=4096)  # the names that the kernel may give a NIC are the same for each of them
+def _listed_alike(words: tuple[str, ...], names: tuple[str, ...]) -> Verdict:
+    """Whether a list of globs matches all of the names, or none; None when it is neither."""
+    known = {_listed(words, name) for name in names}
     return known.pop() if len(known) == 1 else None
 
 

@@ -5,6 +5,7 @@ Sources: man systemd.unit (unit file load path, template units, masking), system
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,16 +50,20 @@ class Service:
 def services(texts: Mapping[str, str], links: Mapping[str, str], drop_ins: Mapping[str, str]) -> tuple[Service, ...]:
     """Every service that is not masked. `drop_ins`: the texts of all `NAME.service.d/*.conf`."""
     read, _ = reading_order({path: text or " " for path, text in texts.items()}, links, FOLDERS)
+    added: dict[str, dict[str, str]] = {}
+    for path, text in drop_ins.items():
+        added.setdefault(path.split("/")[-2], {})[path] = text
     found = []
     for path in read:
         name = path.rpartition("/")[2]
-        own = {p: t for p, t in drop_ins.items() if p.split("/")[-2] == f"{name}.d"}
-        more, _ = reading_order(own, {}, (f"{folder}/{name}.d" for folder in FOLDERS))
-        found.append(_service(name, path, [(path, texts.get(path, "")), *((p, own[p]) for p in more)]))
+        own = added.get(f"{name}.d", {})
+        more, _ = reading_order(own, {}, (f"{folder}/{name}.d" for folder in FOLDERS)) if own else ((), ())
+        found.append(_service(name, path, ((path, texts.get(path, "")), *((p, own[p]) for p in more))))
     return tuple(found)
 
 
-def _service(name: str, path: str, texts: Iterable[tuple[str, str]]) -> Service:
+@functools.lru_cache(maxsize=1024)  # the hosts of a run have the same units, most of them from one distribution
+def _service(name: str, path: str, texts: tuple[tuple[str, str], ...]) -> Service:
     commands: list[tuple[str, str]] = []
     keys: dict[str, list[str]] = {}
     for file, text in texts:

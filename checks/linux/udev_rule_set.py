@@ -1,100 +1,50 @@
-"""Rules sorted out once for all events, and for all hosts that have the same files.
-
-Source: systemd 252 and 257 src/udev/udev-rules.c (the types of tokens, in the order in which udevd takes them).
-"""
+"""Rules sorted out once for all events, and for all hosts that have the same files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from checks.linux.udev_language import Rule, Token
-from checks.linux.udev_match import is_glob
-
-_PARENT_KEYS = {"KERNELS", "SUBSYSTEMS", "DRIVERS", "ATTRS", "TAGS"}
-# After the comparisons with the device and its parents, in udevd's order (the enumeration of token types).
-_LATE_KEYS = {name: rank for rank, name in enumerate((
-    "TEST", "PROGRAM", "IMPORT{file}", "IMPORT{program}", "IMPORT{builtin}", "IMPORT{db}", "IMPORT{cmdline}",
-    "IMPORT{parent}", "RESULT",
-))}  # fmt: skip
-_ASSIGNMENTS = {name: rank for rank, name in enumerate(("TAG", "ENV", "NAME", "ATTR", "RUN{builtin}", "RUN"))}
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The tokens of a rule, sorted out as udevd takes them. `telling`: how it fares at each event is to be told.
-
-    `actions`, `subsystems`: what the rule wants of these, where it says so in plain words.
-    """
-
-    rule: Rule
-    own: tuple[Token, ...]
-    of_parents: tuple[Token, ...]
-    late: tuple[Token, ...]
-    assigned: tuple[Token, ...]
-    actions: frozenset[str] | None
-    subsystems: frozenset[str] | None
-    telling: bool
-
-    def are_about(self, action: str, subsystem: str) -> bool:
-        """Whether the rule can apply to such an event: most are plainly about others, and udevd looks no further."""
-        if self.actions is not None and action not in self.actions:
-            return False
-        return self.subsystems is None or subsystem in self.subsystems
+from checks.linux.udev_event import Event
+from checks.linux.udev_language import Rule
+from checks.linux.udev_parts import Parts, sorted_out
+from checks.linux.udev_slice import Played, needed, reached
 
 
 class RuleSet:
-    """The rules of a host in order of reading."""
+    """The rules of a host in order of reading, and the attribute for which they are played."""
 
-    def __init__(self, rules: Iterable[Rule], telling: Callable[[Rule], bool]) -> None:
-        """`telling`: whether it is to be told how a rule fares."""
+    def __init__(self, rules: Iterable[Rule], asked_for: str) -> None:
+        """How the rules fare that have `asked_for` is told, and what they write."""
         self.rules = tuple(rules)
-        self._parts = [_sorted_out(rule, telling=telling(rule)) for rule in self.rules if not rule.problem]
-        self._by_event: dict[tuple[str, str], tuple[tuple[Rule, Parts | None], ...]] = {}
+        self._asked_for = asked_for
+        self._parts = [self._sorted_out(rule) for rule in self.rules]
+        self._by_event: dict[tuple[object, ...], Played] = {}
 
-    def with_another(self, rule: Rule, other: Rule, telling: Callable[[Rule], bool]) -> RuleSet:
+    def _sorted_out(self, rule: Rule) -> Parts | None:
+        return None if rule.problem else sorted_out(rule, self._asked_for)
+
+    def with_another(self, rule: Rule, other: Rule) -> RuleSet:
         """The same with one rule in the place of another."""
-        return RuleSet((other if one is rule else one for one in self.rules), telling)
+        changed = RuleSet((), self._asked_for)
+        changed.rules = tuple(other if one is rule else one for one in self.rules)
+        pairs = zip(self.rules, self._parts, strict=True)
+        changed._parts = [self._sorted_out(other) if one is rule else parts for one, parts in pairs]
+        return changed
 
-    def for_event(self, action: str, subsystem: str) -> Sequence[tuple[Rule, Parts | None]]:
-        """The rules that can matter to such an event. A rule about others is among them if it ends a GOTO: its parts
+    def for_event(self, event: Event) -> Played:
+        """The rules that can matter to an event. A rule that does not is among them if it ends a GOTO: its parts
         are None. Telling rules all are.
         """
-        event = (action, subsystem)
-        if event not in self._by_event:
-            chosen = [(one.rule, one if one.telling or one.are_about(*event) else None) for one in self._parts]
-            self._by_event[event] = tuple(pair for pair in chosen if pair[1] is not None or pair[0].label is not None)
-        return self._by_event[event]
+        kind = event.action, event.device.subsystem
+        key = *kind, *((name, *found) for name, found in event.builtins.items())
+        if key not in self._by_event:
+            if len(self._by_event) >= _MOST_KINDS:
+                self._by_event.clear()
+            known = [parts for parts in self._parts if parts is not None]
+            chosen = [(one.rule, one if one.telling or one.are_about(*kind) else None) for one in known]
+            rules = [pair for pair in chosen if pair[1] is not None or pair[0].label is not None]
+            self._by_event[key] = needed(reached(rules), event.builtins)
+        return self._by_event[key]
 
 
-def _sorted_out(rule: Rule, *, telling: bool) -> Parts:
-    compared = [token for token in rule.tokens if token.is_match]
-    late = sorted(
-        (pair for token in compared if (pair := (_late(token), token))[0] is not None), key=lambda p: p[0] or 0
-    )
-    assigned = [pair for token in rule.tokens if not token.is_match and (pair := (_rank(token), token))[0] is not None]
-    return Parts(
-        rule,
-        own=tuple(token for token in compared if token.key not in _PARENT_KEYS and _late(token) is None),
-        of_parents=tuple(token for token in compared if token.key in _PARENT_KEYS),
-        late=tuple(token for _, token in late),
-        assigned=tuple(token for _, token in sorted(assigned, key=lambda pair: pair[0] or 0)),
-        actions=_only(compared, "ACTION"),
-        subsystems=_only(compared, "SUBSYSTEM"),
-        telling=telling,
-    )
-
-
-def _late(token: Token) -> int | None:
-    return _LATE_KEYS.get(token.name if token.key == "IMPORT" else token.key)
-
-
-def _rank(token: Token) -> int | None:
-    return _ASSIGNMENTS.get(token.name if token.name == "RUN{builtin}" else token.key)
-
-
-def _only(compared: Iterable[Token], key: str) -> frozenset[str] | None:
-    for token in compared:
-        if token.key == key and token.operator == "==" and not token.any_case and not is_glob(token.value):
-            return frozenset(token.value.split("|"))
-    return None
+_MOST_KINDS = 64  # what builtins give differs from host to host, though not by much

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from checks.linux.udev_event import Event, Run, Value, compare_own, compare_parent, exists, property_of, substitute
 from checks.linux.udev_language import Rule, Token
 from checks.linux.udev_match import is_glob, matches
-from checks.linux.udev_rule_set import Parts, RuleSet
+from checks.linux.udev_parts import Parts
+from checks.linux.udev_rule_set import RuleSet
 
 _VALUE_BYTES = 512  # UDEV_NAME_SIZE: udevd refuses what is longer
 
@@ -50,7 +51,7 @@ def apply(rules: RuleSet, event: Event, write: Writer) -> tuple[list[Step], Run]
     steps: list[Step] = []
     jump: Rule | None = None
     doubt: Rule | None = None
-    for rule, parts in rules.for_event(event.action, event.device.subsystem):
+    for rule, parts in rules.for_event(event):
         jump = None if jump is None else _still(jump, rule)
         doubt = None if doubt is None else _still(doubt, rule)
         if parts is None:  # about other events, and here because it has a LABEL

@@ -21,6 +21,8 @@ from checks.bundle import (
     TimedOut,
     Truncated,
 )
+from checks.contents import found_by, matches
+from checks.facts.known import shared
 from checks.sections import Malformed
 from checks.source import Attributes, Command, File, Links, Names
 from checks.stream import Envelope, from_bytes, to_bytes
@@ -394,3 +396,25 @@ def test_a_masked_text_that_does_not_end_was_cut_off():
     assert Bundle(envelope, whole).text("/etc/rules/1") == "x"
     with pytest.raises(Truncated):
         Bundle(envelope, cut).text("/etc/rules/1")
+
+
+class TestGlobs:
+    names = st.text("ab:.*?[]1\U0010ffff", max_size=4)
+
+    @given(st.lists(st.lists(names, max_size=3).map("/".join)), st.lists(names, max_size=3).map("/".join))
+    def test_finds_what_matches_and_nothing_else(self, paths, pattern):
+        table = dict.fromkeys(sorted(paths))
+        assert found_by(table, list(table), pattern) == [path for path in table if matches(path, pattern)]
+
+
+def test_what_is_made_of_a_bundle_is_made_once():
+    made = []
+
+    @shared
+    def parse(bundle):
+        made.append(bundle.machine)
+        return bundle.text("/a")
+
+    one, other = (Bundle.of(machine, files={"/a": machine}) for machine in ("one", "other"))
+    assert [parse(bundle) for bundle in (one, other, one)] == ["one", "other", "one"]
+    assert made == ["one", "other"]

@@ -6,7 +6,7 @@ import json
 from ipaddress import ip_interface
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from checks.bundle import Bundle, UnexpectedOutput
@@ -111,6 +111,7 @@ def test_ip_shows_empty_objects_for_links_it_filtered():
 
 @settings(deadline=None)  # the machine may be busy
 @given(st.text(), st.text(), st.text(), st.text())
+@example("0\x1f", "", "", "")
 def test_any_text_gives_nics_or_one_kind_of_error(value, udev, link, address):
     files = {**BASE, "/sys/class/net/eth0/mtu": value, "/run/udev/data/n2": udev, "/proc/cmdline": udev}
     try:

@@ -22,7 +22,7 @@ LIB = "/usr/lib/systemd/network"
 
 def holds(match, boot="late", nic=NIC, **parameters):
     own = settings("10-x.link", f"[Match]\n{match}\n")
-    return systemd_link.fit(own, nic, boot, parameters).holds
+    return systemd_link.fit(systemd_link.conditions_of(own), nic, boot, parameters).holds
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from checks.bundle import Bundle
 from checks.facts.persistence.found import Found, Host, links_of, texts_of
@@ -33,23 +33,37 @@ Fate = tuple[bool | None, str, bool]
 _ORDER = "only the first file that matches counts"
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A .link file and its drop-ins: what it says, and of that what it is for and what it makes, for every NIC."""
+
+    settings: tuple[Setting, ...]
+    conditions: systemd_link.Conditions
+    vfs: systemd_link.Vfs | None
+
+
 def read(bundle: Bundle, host: Host, found: Found) -> None:
     """What .link and .network files mean to do to every PF. Raises CouldNotLook."""
     texts, links = texts_of(bundle, _FILES), links_of(bundle, _FILES)
     order, hidden = reading_order(texts, links, FOLDERS)
     drop_ins = texts_of(bundle, _DROP_INS)
-    parsed = {path: _with_drop_ins(path, texts[path], drop_ins, bundle) for path in order}
+    parsed = {path: _file(_with_drop_ins(path, texts[path], drop_ins, bundle)) for path in order}
     version = _version(bundle.output(_VERSION))
+    unread = [(item, _file(settings(item.path, texts.get(item.path, "")))) for item in hidden]
+    networks = _networks(bundle) if host.nics else {}
     for nic in host.nics:
         for claim in _claims(nic, parsed, host, version):
             found.add(nic, claim)
-        for item in hidden:
-            own = settings(item.path, texts.get(item.path, ""))
-            vfs = systemd_link.wanted_vfs(own)
-            if vfs and systemd_link.fit(own, nic, "late", host.parameters).holds:
-                found.add(nic, _dead(vfs, f"it is not read: {item.why}"))
-        for path, text in texts_of(bundle, _NETWORKS).items():
-            _network(nic, path, text, host, found)
+        for item, own in unread:
+            if own.vfs and systemd_link.fit(own.conditions, nic, "late", host.parameters).holds:
+                found.add(nic, _dead(own.vfs, f"it is not read: {item.why}"))
+        for path, conditions in networks.items():
+            if systemd_link.fit(conditions, nic, "early", host.parameters).holds:
+                found.add(nic, _network(path))
+
+
+def _file(own: tuple[Setting, ...]) -> _File:
+    return _File(own, systemd_link.conditions_of(own), systemd_link.wanted_vfs(own))
 
 
 def _with_drop_ins(path: str, text: str, drop_ins: dict[str, str], bundle: Bundle) -> tuple[Setting, ...]:
@@ -65,14 +79,14 @@ def _version(text: str | None) -> int | None:
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 6 else None
 
 
-def _claims(nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, version: int | None) -> list[Claim]:
+def _claims(nic: SriovNic, parsed: dict[str, _File], host: Host, version: int | None) -> list[Claim]:
     """What becomes of every file that is about numbers of VFs, when this PF appears; in the order of their acting."""
     boots: tuple[Boot, ...] = ("late", "early")
     first = _fates(nic, parsed, host, "late")
     fates = {"late": _renamed(nic, parsed, host, first), "early": _fates(nic, parsed, host, "early")}
     claims = []
     for path, own in sorted(parsed.items(), key=lambda item: first[item[0]][0] is not True):
-        vfs = systemd_link.wanted_vfs(own)
+        vfs = own.vfs
         if vfs is None:
             continue
         late, early = fates["late"][path], fates["early"][path]
@@ -86,20 +100,20 @@ def _claims(nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, v
         elif version is None:
             claims.append(_alive(vfs, (None, f"'{_VERSION}' does not tell the version of systemd", late[2]), None, ()))
         elif late[0] == early[0]:
-            claims.append(_alive(vfs, late, None, _advice(path, own, nic)))
+            claims.append(_alive(vfs, late, None, _advice(path, own.settings, nic)))
         else:
             for boot in boots:
                 if fates[boot][path][0] is not False:
-                    claims.append(_alive(vfs, fates[boot][path], boot, _advice(path, own, nic)))
+                    claims.append(_alive(vfs, fates[boot][path], boot, _advice(path, own.settings, nic)))
     return claims
 
 
-def _fates(nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, boot: Boot) -> dict[str, Fate]:
+def _fates(nic: SriovNic, parsed: dict[str, _File], host: Host, boot: Boot) -> dict[str, Fate]:
     """For every file: whether it is the one that is applied, why not, and whether it is meant for the PF."""
     fates: dict[str, Fate] = {}
     winner, doubtful = "", ""
     for path, own in parsed.items():
-        fit = systemd_link.fit(own, nic, boot, host.parameters)
+        fit = systemd_link.fit(own.conditions, nic, boot, host.parameters)
         if fit.holds is False:
             near = set(fit.keys) <= {"OriginalName", "Driver"} and bool(fit.keys)
             fates[path] = (False, "; ".join(fit.misses) if near else "", "OriginalName" in fit.keys and near)
@@ -114,15 +128,13 @@ def _fates(nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, bo
     return fates
 
 
-def _renamed(
-    nic: SriovNic, parsed: dict[str, tuple[Setting, ...]], host: Host, first: dict[str, Fate]
-) -> dict[str, Fate]:
+def _renamed(nic: SriovNic, parsed: dict[str, _File], host: Host, first: dict[str, Fate]) -> dict[str, Fate]:
     """The fates of the late way: where udevd renames the NIC, a "move" follows, and files are compared once more.
 
     The file of that event is applied too, so OriginalName= may be the final name (link_apply_config: add, bind, move).
     """
     winner = next((path for path, fate in first.items() if fate[0]), None)
-    names = systemd_link.given_names(parsed[winner], nic) if winner else nic.names
+    names = systemd_link.given_names(parsed[winner].settings, nic) if winner else nic.names
     if not names:
         return first
     second = _fates(replace(nic, names=names), parsed, host, "early")
@@ -192,11 +204,16 @@ def _dead(vfs: systemd_link.Vfs, reason: str, *, meant: bool = True) -> Claim:
     )
 
 
-def _network(nic: SriovNic, path: str, text: str, host: Host, found: Found) -> None:
-    own = settings(path, text)
-    sections = [s for s in own if (s.section, s.key) == ("SR-IOV", "VirtualFunction")]
-    if not sections or not systemd_link.fit(own, nic, "early", host.parameters).holds:
-        return
+def _networks(bundle: Bundle) -> dict[str, systemd_link.Conditions]:
+    """What every .network file that is about VFs is for."""
+    parsed = {path: settings(path, text) for path, text in texts_of(bundle, _NETWORKS).items()}
+    return {
+        path: systemd_link.conditions_of(own)
+        for path, own in parsed.items()
+        if any((s.section, s.key) == ("SR-IOV", "VirtualFunction") for s in own)
+    }
+
+
+def _network(path: str) -> Claim:
     reason = "systemd-networkd sets up VFs that are there, and never makes any; a .link file does"
-    claim = Claim("other", "systemd .network file", path, "[SR-IOV]", (None,), effective=False, reason=reason)
-    found.add(nic, claim)
+    return Claim("other", "systemd .network file", path, "[SR-IOV]", (None,), effective=False, reason=reason)

@@ -72,10 +72,11 @@ def _services(bundle: Bundle, host: Host) -> Iterable[Place]:
             name = service.name.replace("@.", f"@{instance}.") if template else service.name
             if place := _service(service, name, instance, scripts, host):
                 yield place
+    about = {path: text for path, text in texts.items() if ATTRIBUTE in text}
     for path in masks:
         name = path.rpartition("/")[2]
-        for lower, text in texts.items():
-            if lower.endswith(f"/{name}") and ATTRIBUTE in text:
+        for lower, text in about.items():
+            if lower.endswith(f"/{name}"):
                 yield Place("unit", "systemd unit", lower, _unit_writes(text), acts=False, reason=f"{path} masks it")
 
 
