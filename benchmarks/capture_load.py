@@ -21,8 +21,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from ruamel.yaml import YAML
+from typing import Any
 
 from benchmarks.accuracy import GUEST, Instrument, Sink, neighbour
 from checks.transport import connect
@@ -32,6 +31,7 @@ from failover.guest import DrilledGuest
 from failover.places import Place
 from failover.plan import Plan
 from failover.result import DrillResult
+from inventory.document import plain
 from inventory.model import Budgets
 from lab import session, topology
 from lab.session import Lab
@@ -59,7 +59,7 @@ while True:
 @contextmanager
 def crowded_lab() -> Iterator[Lab]:
     """A `bond` lab with one more station on the switch."""
-    data = YAML(typ="safe", pure=True).load(topology.locate("bond").read_text())
+    data: Any = plain("bond", topology.locate("bond").read_text())
     data["namespaces"]["crowd"] = CROWD
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "crowded.yaml"

@@ -27,13 +27,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from checks.facts.catalogue import GUEST_SOURCES, HOST_SOURCES
 from checks.gather import Order, gather
 from checks.offline.stored import read_one
 from checks.ways import way_to
+from inventory.document import plain
 from inventory.loading import load
+from inventory.writing import written as as_text
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_S, MOST_MIB, MOST_PAGE_MB = 60.0, 1024.0, 10.0
@@ -86,7 +86,7 @@ def make(inventory: Path, folder: Path, machines: int, ready: Path | None) -> Co
     known = load(inventory)
     guest_name = next(iter(known.guests))
     host_name = known.guests[guest_name].host or next(iter(known.hosts))
-    plain: dict[str, Any] = YAML(typ="safe").load(inventory.read_text())
+    own: Any = plain(str(inventory), inventory.read_text())
     orders = {
         "host": Order(host_name, known.hosts[host_name], HOST_SOURCES),
         "guest": Order(guest_name, way_to(known, guest_name), GUEST_SOURCES),
@@ -94,11 +94,11 @@ def make(inventory: Path, folder: Path, machines: int, ready: Path | None) -> Co
     found = {role: read_one(ready, order) if ready else gather(order) for role, order in orders.items()}
     bundles = {role: gzip.decompress(bundle.packed()) for role, bundle in found.items()}
     hosts = round(machines * 0.9)
-    written: dict[str, Any] = {"version": plain.get("version", 1), "hosts": {}, "guests": {}}
+    written: dict[str, Any] = {"version": own.get("version", 1), "hosts": {}, "guests": {}}
     broken: Counter[str] = Counter()
     for number in range(hosts):
         names = {host_name: f"kvm-{number:04}", guest_name: f"vm-{number:04}"}
-        wanted = json.loads(copy_of(json.dumps(plain["hosts"][host_name]).encode(), names, number))
+        wanted = json.loads(copy_of(json.dumps(own["hosts"][host_name]).encode(), names, number))
         written["hosts"][names[host_name]] = wanted | {"group": f"rack-{number // GROUP}"}
         raw = copy_of(bundles["host"], names, number)
         if number % 25 == 7:
@@ -108,12 +108,11 @@ def make(inventory: Path, folder: Path, machines: int, ready: Path | None) -> Co
             raw = head + b"\n" + BREAKS[way](answer)
         _save(folder / f"{names[host_name]}.vfb.gz", raw)
         if number < machines - hosts:
-            wanted = json.loads(copy_of(json.dumps(plain["guests"][guest_name]).encode(), names, number))
+            wanted = json.loads(copy_of(json.dumps(own["guests"][guest_name]).encode(), names, number))
             wanted.pop("drill", None)
             written["guests"][names[guest_name]] = wanted
             _save(folder / f"{names[guest_name]}.vfb.gz", copy_of(bundles["guest"], names, number))
-    with (folder / "inventory.yaml").open("w") as file:
-        YAML(typ="safe", pure=True).dump(written, file)
+    (folder / "inventory.yaml").write_text(as_text(written))
     return broken
 
 

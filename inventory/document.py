@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import re
 import stat
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
-
 from inventory.mistakes import Place
+from inventory.nodes import (
+    BOOL,
+    FLOAT,
+    INT,
+    MERGE,
+    NULL,
+    TAG,
+    MappingNode,
+    Node,
+    NotYaml,
+    ScalarNode,
+    SequenceNode,
+    compose,
+)
 from inventory.wording import shown
 
 LIMIT_BYTES = 4 * 1024 * 1024
@@ -27,20 +35,8 @@ LIMIT_PROBLEMS = 50
 
 Value = str | int | float | bool | None | list["Value"] | dict[str | int, "Value"]
 
-_TAG = "tag:yaml.org,2002:"
-_NULL, _BOOL, _INT, _FLOAT, _MERGE = (_TAG + kind for kind in ("null", "bool", "int", "float", "merge"))
-_FIT = frozenset(_TAG + kind for kind in ("map", "seq", "str", "timestamp", "value", "null", "bool", "int", "float"))
-_TRUE = frozenset({"true", "yes", "on", "y"})  # what YAML 1.1, which a file may ask for, takes as true
-_SEEN_TOO_LATE = ("could not find expected ':'", "while scanning a quoted scalar")
-_WORDS = {
-    "could not find expected ':'": "there is no ':' after this key",
-    "expected <block end>, but found": "this line's indentation fits nothing above it, or a '-' is missing",
-    "mapping values are not allowed": "a second ':' in one line; put the value in quotes, or check the indentation",
-    "found character '\\t'": "a tab; YAML indents with spaces only",
-    "found undefined alias": "an alias (*name) that no anchor (&name) above it defines",
-    "expected a single document": "a second document ('---'); an inventory is one",
-    "while scanning a quoted scalar": "a quotation mark is opened and never closed",
-}
+_FIT = frozenset(TAG + kind for kind in ("map", "seq", "str", "timestamp", "value", "null", "bool", "int", "float"))
+_TRUE = frozenset({"true", "yes", "on", "y"})  # what YAML 1.1 takes as true; here only after the tag !!bool
 
 
 class InventoryError(Exception):
@@ -71,14 +67,21 @@ class Document:
 
 
 def parsed(name: str, text: str) -> Document:
-    """A file's text as plain values. Raises `InventoryError` when it is not one plain YAML document."""
-    if not text.strip():
-        raise InventoryError([f"{shown(name, 4096)}:1: the file is empty; inventory/example.yaml shows what to write"])
+    """An inventory's text as plain values. Raises `InventoryError` when it is not one plain YAML document."""
     node = _compose(name, text)
     if node is None:
-        raise InventoryError(
-            [f"{shown(name, 4096)}:1: only comments and no values; inventory/example.yaml shows what to write"]
-        )
+        what = "only comments and no values" if text.strip() else "the file is empty"
+        raise InventoryError([f"{shown(name, 4096)}:1: {what}; inventory/example.yaml shows what to write"])
+    return _document(name, node)
+
+
+def plain(name: str, text: str) -> Value:
+    """The values of a YAML file that is no inventory; None when it has none. Raises `InventoryError` just so."""
+    node = _compose(name, text)
+    return None if node is None else _document(name, node).value
+
+
+def _document(name: str, node: Node) -> Document:
     walk = _Walk(name)
     value = walk.value(node, ())
     if walk.problems:
@@ -113,34 +116,10 @@ def text_of(path: Path) -> str:
 
 
 def _compose(name: str, text: str) -> Node | None:
-    """The document's tree of nodes, with the position of each; nothing is constructed from it."""
-    name = shown(name, 4096)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # such as an anchor defined twice, which YAML allows
-            node: Node | None = YAML(typ="safe", pure=True).compose(text)
-            return node
-    except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise InventoryError([f"{name}:{line}: a control character, which YAML does not allow"]) from None
-    except MarkedYAMLError as error:
-        opened = any(sign in f"{error.context} {error.problem}" for sign in _SEEN_TOO_LATE)
-        mark = error.context_mark if opened else error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise InventoryError([f"{name}:{line}: not valid YAML: {_in_words(error)}"]) from None
-    except RecursionError:
-        raise InventoryError([f"{name}:1: lists or mappings nested too deeply for an inventory"]) from None
-    # ruamel.yaml lets these through for a hostile escape, directive or tag, and then knows no position.
-    except (YAMLError, ValueError, OverflowError, AttributeError, TypeError, LookupError, AssertionError) as error:
-        raise InventoryError([f"{name}:1: not valid YAML: {shown(error, 200)}"]) from None
-
-
-def _in_words(error: MarkedYAMLError) -> str:
-    said = f"{error.context or ''}, {error.problem or ''}"
-    for known, words in _WORDS.items():
-        if known in said:
-            return words
-    return shown(re.sub(r"\s+", " ", error.problem or error.context or "it cannot be parsed"), 200)
+        return compose(text)
+    except NotYaml as error:
+        raise InventoryError([f"{shown(name, 4096)}:{error.line}: {error}"]) from None
 
 
 class _Walk:
@@ -162,7 +141,7 @@ class _Walk:
             raise InventoryError([f"{self._at(node)} nested more than {LIMIT_DEPTH} levels deep"])
         self._depth += 1
         found: Value
-        if str(node.tag) not in _FIT:
+        if node.tag not in _FIT:
             self.problems.append(f"{self._at(node)} the tag {shown(node.tag)!r} means nothing here; leave it out")
             found = None
         elif isinstance(node, MappingNode):
@@ -176,16 +155,17 @@ class _Walk:
 
     def _list(self, node: SequenceNode, place: Place) -> list[Value]:
         found = []
-        for index, item in enumerate(node.value):
-            self.lines[(*place, index)] = item.start_mark.line + 1
-            found.append(self.value(item, (*place, index)))
+        for index, item in enumerate(node.children):
+            inner = (*place, index)
+            self.lines[inner] = item.line
+            found.append(self.value(item, inner))
         return found
 
     def _mapping(self, node: MappingNode, place: Place) -> dict[str | int, Value]:
-        merged = self._merged([value for key, value in node.value if key.tag == _MERGE], place)
+        merged = self._merged([value for key, value in node.pairs if key.tag == MERGE], place)
         own: dict[str | int, Value] = {}
-        for key_node, value_node in node.value:
-            key = None if key_node.tag == _MERGE else self._key(key_node)
+        for key_node, value_node in node.pairs:
+            key = None if key_node.tag == MERGE else self._key(key_node)
             if key is None:
                 continue
             if key in own:
@@ -194,14 +174,15 @@ class _Walk:
                     f"{self._at(key_node)} {shown(key)!r} is here a second time; first in line {first}"
                 )
                 continue
-            self.lines[(*place, key)] = key_node.start_mark.line + 1
-            own[key] = self.value(value_node, (*place, key))
+            inner = (*place, key)
+            self.lines[inner] = key_node.line
+            own[key] = self.value(value_node, inner)
         return merged | own
 
     def _merged(self, nodes: list[Node], place: Place) -> dict[str | int, Value]:
         """What `<<: *other` brings in. The mapping's own keys go before it, and an earlier merge before a later one."""
         merged: dict[str | int, Value] = {}
-        others = [other for node in nodes for other in (node.value if isinstance(node, SequenceNode) else [node])]
+        others = [other for node in nodes for other in (node.children if isinstance(node, SequenceNode) else [node])]
         for other in reversed(others):
             if isinstance(other, MappingNode):
                 found = self.value(other, place)
@@ -214,28 +195,28 @@ class _Walk:
         key = self._scalar(node) if isinstance(node, ScalarNode) else None
         if isinstance(key, str) or (isinstance(key, int) and not isinstance(key, bool)):
             return key
-        wanted = f"write it in quotes: '{shown(node.value)}'" if isinstance(node, ScalarNode) else "write a name"
+        wanted = f"write it in quotes: '{shown(node.text)}'" if isinstance(node, ScalarNode) else "write a name"
         self.problems.append(f"{self._at(node)} a key must be text or a whole number; {wanted}")
         return None
 
-    def _scalar(self, node: Node) -> Value:
-        text, tag = str(node.value), str(node.tag)
-        if tag == _NULL:
+    def _scalar(self, node: ScalarNode) -> Value:
+        text, tag = node.text, node.tag
+        if tag == NULL:
             return None
-        if tag == _BOOL:
+        if tag == BOOL:
             return text.lower() in _TRUE
-        if tag in {_INT, _FLOAT}:
+        if tag in {INT, FLOAT}:
             return _number(text, tag)
         return text
 
     def _at(self, node: Node) -> str:
-        return f"{self.name}:{node.start_mark.line + 1}:"
+        return f"{self.name}:{node.line}:"
 
 
 def _number(text: str, tag: str) -> int | float | str:
     plain = text.replace("_", "").lower()
     try:
-        if tag == _INT:
+        if tag == INT:
             return int(plain, 0 if re.match(r"[+-]?0[xob]", plain) else 10)
         return float(plain.replace(".inf", "inf").replace(".nan", "nan"))
     except ValueError:

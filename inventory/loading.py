@@ -37,7 +37,7 @@ def load(path: Path | str) -> Inventory:
     return _loaded(Path(path), text_of(Path(path)))
 
 
-@lru_cache(maxsize=4)  # several rooms ask for the inventory of a run, and a thousand machines take seconds to read
+@lru_cache(maxsize=4)  # several rooms ask for the inventory of a run, and a thousand machines take a while
 def _loaded(path: Path, text: str) -> Inventory:
     document = parsed(str(path), text)
     if not isinstance(document.value, dict):

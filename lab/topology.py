@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+
+from inventory.document import InventoryError, plain
 
 FOLDER = Path(__file__).parent / "topologies"
 
@@ -187,8 +187,8 @@ def parse(text: str, source: str) -> Topology:
     """A topology from YAML text; `source` names it in messages. Raises `TopologyError`."""
     try:
         return Topology.model_validate(_data(text, source))
-    except YAMLError as error:
-        raise TopologyError(f"{source}: {' '.join(str(error).split())}") from error
+    except InventoryError as error:
+        raise TopologyError(error.problems[0]) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
@@ -197,11 +197,12 @@ def parse(text: str, source: str) -> Topology:
 
 def _data(text: str, source: str) -> Any:
     """The plain data of a topology; with `extends: NAME` it says only what is other than in that one of ours."""
-    data: Any = YAML(typ="safe", pure=True).load(text)
+    data: Any = plain(source, text)
     if not isinstance(data, dict) or "extends" not in data:
         return data
     name = str(data.pop("extends"))
-    base: Any = YAML(typ="safe", pure=True).load(locate(name))
+    path = locate(name)
+    base: Any = plain(path.name, path.read_text(encoding="utf-8"))
     if "extends" in base:
         raise TopologyError(f"{source}: extends '{name}', which extends another itself; say what differs from that one")
     return _merged(base, data)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import io
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from inventory.model import Inventory
+from inventory.writing import written
 from lab.state import State
 from lab.topology import Topology
 
@@ -47,10 +45,5 @@ def namespace_path(cell_pid: int, name: str) -> Path:
 def write(topology: Topology, state: State, *, cell_pid: int, user_namespace: bool) -> None:
     """Write `state.inventory`."""
     data = inventory_of(topology, state, cell_pid=cell_pid, user_namespace=user_namespace)
-    text = io.StringIO()
-    text.write(_HEADER.format(name=state.name, topology=topology.name))
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(data, text)
-    state.inventory.write_text(text.getvalue(), encoding="utf-8")
+    header = _HEADER.format(name=state.name, topology=topology.name)
+    state.inventory.write_text(header + written(data, in_order=True), encoding="utf-8")

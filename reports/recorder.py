@@ -32,7 +32,7 @@ PACKAGES = (
     "cryptography",
     "scapy",
     "pydantic",
-    "ruamel.yaml",
+    "PyYAML",
     "defusedxml",
     "matplotlib",
 )

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from checks import sudoers
 from checks.compare.__main__ import _parser as compare_parser
@@ -18,6 +17,7 @@ from checks.offline.words import parsed as offline_words
 from door.__main__ import OTHERS, RUNS
 from door.demo import TOPOLOGIES
 from door.words import UsageError, Words, sort
+from inventory.document import plain
 from lab.__main__ import parser as lab_parser
 from lab.topology import Topology
 
@@ -162,8 +162,9 @@ def test_commands_are_found_on_the_pages() -> None:
 
 
 def test_the_topology_of_the_page_about_topologies_is_one() -> None:
-    text = (ROOT / "docs/adding-a-topology.md").read_text()
+    page = ROOT / "docs/adding-a-topology.md"
+    text = page.read_text()
     (example,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    found = Topology.model_validate(YAML(typ="safe").load(example))
+    found = Topology.model_validate(plain(page.name, example))
     assert set(found.nodes) == {"guest", "observer"}
     assert {path.stem for path in TOPOLOGIES.glob("*.yaml")} >= {"bond", "sriov"}

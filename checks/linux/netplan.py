@@ -5,17 +5,13 @@ Sources: netplan 1.2 src/sriov.c, src/gen-sriov.c, netplan_cli/cli/sriov.py; doc
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
 from checks.linux.sriov_nic import SriovNic
 from checks.outcome import CouldNotLook
+from inventory.nodes import MERGE, NULL, MappingNode, Node, NotYaml, ScalarNode, SequenceNode, compose
 
 FOLDERS = ("/run/netplan", "/etc/netplan", "/usr/lib/netplan", "/lib/netplan")
 """The one whose file of a name replaces those of the same name, first."""
@@ -126,14 +122,9 @@ def load(path: str, text: str) -> dict[str, Tree]:
     if text.count("[") + text.count("{") > LIMIT_BRACKETS:
         raise CouldNotLook(f"{path}: more than {LIMIT_BRACKETS} brackets; this is hardly a netplan file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            node = YAML(typ="safe", pure=True).compose(text)
-    # For hostile text ruamel.yaml lets many kinds of errors through (see inventory/document.py).
-    except (YAMLError, ValueError, OverflowError, AttributeError, TypeError, LookupError, AssertionError) as error:
-        raise CouldNotLook(f"{path}: what is read of it is not valid YAML: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise CouldNotLook(f"{path}: nested too deeply") from None
+        node = compose(text)
+    except NotYaml as error:
+        raise CouldNotLook(f"{path}: line {error.line} of what is read of it: {error}") from None
     tree = _Walk(path).tree(node, 0) if node is not None else {}
     return tree if isinstance(tree, dict) else {}
 
@@ -152,19 +143,19 @@ class _Walk:
             return ""
         if isinstance(node, MappingNode):
             return self._mapping(node, depth)
-        return "" if str(node.tag).endswith(":null") else str(node.value)
+        return "" if node.tag == NULL else node.text
 
     def _mapping(self, node: MappingNode, depth: int) -> Tree:
         merged: dict[str, Tree] = {}
         own: dict[str, Tree] = {}
-        for key, value in node.value:
-            if str(key.tag).endswith(":merge"):
-                others = value.value if isinstance(value, SequenceNode) else [value]
+        for key, value in node.pairs:
+            if key.tag == MERGE:
+                others = value.children if isinstance(value, SequenceNode) else [value]
                 for other in others:
                     if isinstance(found := self.tree(other, depth + 1), dict):
                         merged = found | merged
                 continue
-            name = str(key.value) if isinstance(key, ScalarNode) else ""
+            name = key.text if isinstance(key, ScalarNode) else ""
             if name in own:
                 raise CouldNotLook(f"{self._path}: {name!r} stands there twice")
             own[name] = self.tree(value, depth + 1)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-from ruamel.yaml import YAML
 
 from checks.bundle import Bundle
 from checks.offline.disguise import Disguise
@@ -20,6 +17,7 @@ from checks.sections import Section
 from checks.stream import Envelope, read_file, sections, to_bytes
 from inventory.loading import load
 from inventory.model import Inventory
+from inventory.writing import written
 from reports.run_folder import NotAnEmptyFolder, RunFolder
 
 _DOMAIN = re.compile(r"<name>([^<>\s]{1,255})</name>")
@@ -113,6 +111,4 @@ def _plain(known: Inventory) -> str:
                 machine["connect"] = f"ssh://{name}"
     for waiver in value.get("waivers", []):
         waiver |= {"reason": "left out", "by": "someone"}
-    text = io.StringIO()
-    YAML(typ="safe", pure=True).dump(value, text)
-    return text.getvalue()
+    return written(value)

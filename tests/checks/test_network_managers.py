@@ -224,6 +224,14 @@ def test_hostile_yaml_ends_in_a_sentence_within_a_second(text):
     assert time.process_time() - started < 1
 
 
+def test_the_line_that_is_no_yaml_is_named_as_one_of_what_is_read():
+    with pytest.raises(CouldNotLook) as caught:
+        netplan.load("/etc/netplan/x.yaml", "network:\n  ethernets:\n\tenp1s0: {}\n")
+    assert str(caught.value) == (
+        "/etc/netplan/x.yaml: line 3 of what is read of it: not valid YAML: a tab; YAML indents with spaces only"
+    )
+
+
 def test_yaml_that_is_none_is_said_and_costs_nothing_else():
     files = {"/etc/netplan/x.yaml": f"{NETPLAN}    enp1s0:\n      link: a\n", f"{NM}/pf": PROFILE}
     found = persistence.parse(bundle(files, **STARTED))

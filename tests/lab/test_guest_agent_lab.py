@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 from scapy.layers.inet import UDP
 from scapy.utils import PcapReader
 
@@ -20,7 +19,9 @@ from checks.facts.catalogue import GUEST_SOURCES
 from checks.gather import Order, gather
 from checks.ways import reach, way_to
 from failover.frames import MARKER_PORT
+from inventory.document import plain
 from inventory.loading import load
+from inventory.writing import written
 from lab.session import Lab
 
 pytestmark = pytest.mark.lab
@@ -32,14 +33,12 @@ CONTROL_NIC = "enp3s0"
 @pytest.fixture(scope="module")
 def inventory(sriov_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lab's own, but with a guest that is reached by its agent."""
-    yaml = YAML(typ="safe", pure=True)
-    known = yaml.load(sriov_lab.inventory.read_text())
+    known: Any = plain("inventory.yaml", sriov_lab.inventory.read_text())
     guest = known["guests"]["guest-1"]
     guest["connect"] = "qga://"
     del guest["ssh_config"]
     path = tmp_path_factory.mktemp("agent") / "inventory.yaml"
-    with path.open("w") as file:
-        yaml.dump(known, file)
+    path.write_text(written(known))
     return path
 
 

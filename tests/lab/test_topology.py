@@ -41,7 +41,7 @@ def test_a_mistake_is_named_with_its_place(change, message):
     with pytest.raises(TopologyError) as refusal:
         topology.parse(text, source="own.yaml")
     assert message in str(refusal.value)
-    assert str(refusal.value).startswith("own.yaml: ")
+    assert str(refusal.value).startswith("own.yaml:")
     assert "\n" not in str(refusal.value)
 
 
