@@ -24,6 +24,9 @@ class UnitJudge:
         self._reports: list[list[Told]] = []
         self._within: list[pytest.TestReport] = []
         self._warnings: list[dict[str, Any]] = []
+        config = session.config
+        self._sums_up = config.option.durations is None and config.getini("junit_duration_report") == "total"
+        self._places: dict[tuple[object, str], tuple[str, tuple[str, int | None, str]]] = {}
         self._known: list[set[str]] = [set() for _ in BY_MACHINE]
 
     def judge(self, items: Sequence[pytest.Item], following: pytest.Item | None) -> Unit:
@@ -60,9 +63,29 @@ class UnitJudge:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """What pytest does with a row, except that nobody is told here."""
         known, self._within = len(item.user_properties), []
+        self._place(item)
         setup, *others = runtestprotocol(item, log=False, nextitem=nextitem)
-        self._reports.append([told(report, known) for report in (setup, *self._within, *others)])
+        reports = (setup, *self._within, *others)
+        if self._is_for_nothing(setup):
+            others[0].duration += setup.duration
+            reports = reports[1:]
+        self._reports.append([told(report, known) for report in reports])
         return True
+
+    def _is_for_nothing(self, setup: pytest.TestReport) -> bool:
+        """Whether all there is to say of a set-up is how long it took: that counts as the check's own time, then."""
+        return self._sums_up and setup.passed and not setup.sections
+
+    def _place(self, item: pytest.Item) -> None:
+        """Where the row's function is: the same for its rows of all machines, and pytest looks anew for each."""
+        function = getattr(item, "originalname", None)
+        if function is None:
+            return
+        key = item.parent, function
+        if key not in self._places:
+            self._places[key] = item.name, item.location
+        first, (file, line, name) = self._places[key]
+        vars(item)["location"] = file, line, name.removesuffix(first) + item.name
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """What a row reports of its parts, such as pytest's subtests."""
