@@ -35,7 +35,7 @@ from checks.facts.udev import UdevRules
 from checks.handed_vfs import HandedVf, behind, handed_vfs
 from checks.hosts_together import AllHosts, look_at_all
 from checks.machine_order import COMPARES, are_many
-from checks.machines import BUNDLES, SELECTION, Machines, Who, parameters
+from checks.machines import BUNDLES, SELECTION, Facts, Machines, Who, parameters
 from checks.outcome import CouldNotLook
 from checks.readable.evidence import evidence
 from checks.shared_groups import Owners, owners
@@ -56,11 +56,11 @@ def _needed(items: list[pytest.Item], inventory: Inventory) -> list[Who]:
     found: list[Who] = []
     for item in items:
         fixtures, names = getattr(item, "fixturenames", ()), parameters(item)
-        if {"host_bundle", COMPARES} & set(fixtures) and "host_name" in names:
+        if {"host_bundle", "host_facts", COMPARES} & set(fixtures) and "host_name" in names:
             found.append(("host", names["host_name"]))
-        if "guest_bundle" in fixtures and "guest_name" in names:
+        if {"guest_bundle", "guest_facts"} & set(fixtures) and "guest_name" in names:
             found.append(("guest", names["guest_name"]))
-        if {"guest_host_bundle", "vfs_behind_nics"} & set(fixtures) and "guest_name" in names:
+        if {"guest_host_bundle", "guest_host_facts", "vfs_behind_nics"} & set(fixtures) and "guest_name" in names:
             host = inventory.guests[names["guest_name"]].host
             found += [("host", host)] if host is not None else []
     return found
@@ -171,27 +171,45 @@ def guest_host_bundle(machines: Machines, guest_host_name: str) -> Bundle:
 
 
 @pytest.fixture
-def iommu(machines: Machines, host_name: str, host_bundle: Bundle) -> Iommu:  # noqa: ARG001 - it is the evidence
+def host_facts(machines: Machines, host_name: str) -> Facts:
+    """Gives what a parser makes of what the host's gather brought back."""
+    return machines.facts(("host", host_name))
+
+
+@pytest.fixture
+def guest_facts(machines: Machines, guest_name: str) -> Facts:
+    """Gives what a parser makes of what the guest's gather brought back."""
+    return machines.facts(("guest", guest_name))
+
+
+@pytest.fixture
+def guest_host_facts(machines: Machines, guest_host_name: str) -> Facts:
+    """Gives what a parser makes of what the gather of the guest's host brought back."""
+    return machines.facts(("host", guest_host_name))
+
+
+@pytest.fixture
+def iommu(host_facts: Facts) -> Iommu:
     """The host's IOMMU."""
-    return machines.fact(("host", host_name), iommu_facts.parse)
+    return host_facts(iommu_facts.parse)
 
 
 @pytest.fixture
-def boot_parameters(machines: Machines, host_name: str, host_bundle: Bundle) -> BootParameters:  # noqa: ARG001
+def boot_parameters(host_facts: Facts) -> BootParameters:
     """The host's kernel parameters: running, configured, and of the next boot."""
-    return machines.fact(("host", host_name), boot_parameters_facts.parse)
+    return host_facts(boot_parameters_facts.parse)
 
 
 @pytest.fixture
-def pfs(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Pf, ...]:  # noqa: ARG001
+def pfs(host_facts: Facts) -> tuple[Pf, ...]:
     """The host's PFs with their VFs."""
-    return machines.fact(("host", host_name), pci.parse)
+    return host_facts(pci.parse)
 
 
 @pytest.fixture
-def kernel_log(machines: Machines, host_name: str, host_bundle: Bundle) -> KernelLog:  # noqa: ARG001
+def kernel_log(host_facts: Facts) -> KernelLog:
     """What the host's log says of SR-IOV."""
-    return machines.fact(("host", host_name), kernel_log_facts.parse)
+    return host_facts(kernel_log_facts.parse)
 
 
 @pytest.fixture
@@ -204,69 +222,69 @@ def all_hosts(machines: Machines, host_name: str, hosts_together: Callable[[], A
 
 
 @pytest.fixture
-def udev_rules(machines: Machines, host_name: str, host_bundle: Bundle) -> UdevRules:  # noqa: ARG001
+def udev_rules(host_facts: Facts) -> UdevRules:
     """The host's udev rules, as they are read at boot."""
-    return machines.fact(("host", host_name), udev.parse)
+    return host_facts(udev.parse)
 
 
 @pytest.fixture
-def persistence(machines: Machines, host_name: str, host_bundle: Bundle) -> Persistence:  # noqa: ARG001
+def persistence(host_facts: Facts) -> Persistence:
     """Everything besides udev's rules that sets numbers of VFs on the host at boot."""
-    return machines.fact(("host", host_name), persistence_facts.parse)
+    return host_facts(persistence_facts.parse)
 
 
 @pytest.fixture
-def system(machines: Machines, host_name: str, host_bundle: Bundle) -> System:  # noqa: ARG001
+def system(host_facts: Facts) -> System:
     """What the host says about itself."""
-    return machines.fact(("host", host_name), system_facts.parse)
+    return host_facts(system_facts.parse)
 
 
 @pytest.fixture
-def domains(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Domain, ...]:  # noqa: ARG001
+def domains(host_facts: Facts) -> tuple[Domain, ...]:
     """The host's libvirt domains."""
-    return machines.fact(("host", host_name), libvirt.parse)
+    return host_facts(libvirt.parse)
 
 
 @pytest.fixture
-def networks(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Network, ...]:  # noqa: ARG001
+def networks(host_facts: Facts) -> tuple[Network, ...]:
     """The networks of the host's libvirt."""
-    return machines.fact(("host", host_name), networks_facts.parse)
+    return host_facts(networks_facts.parse)
 
 
 @pytest.fixture
-def libvirt_start(machines: Machines, host_name: str, host_bundle: Bundle) -> LibvirtStart:  # noqa: ARG001
+def libvirt_start(host_facts: Facts) -> LibvirtStart:
     """What the host's libvirt starts after."""
-    return machines.fact(("host", host_name), libvirt_start_facts.parse)
+    return host_facts(libvirt_start_facts.parse)
 
 
 @pytest.fixture
-def libvirt_says(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[str, ...]:  # noqa: ARG001
+def libvirt_says(host_facts: Facts) -> tuple[str, ...]:
     """What libvirt's own check of the host does not pass: evidence, and often wrong."""
-    return machines.fact(("host", host_name), host_validation.parse)
+    return host_facts(host_validation.parse)
 
 
 @pytest.fixture
-def host_nics(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Nic, ...]:  # noqa: ARG001
+def host_nics(host_facts: Facts) -> tuple[Nic, ...]:
     """The host's NICs."""
-    return machines.fact(("host", host_name), nics.parse)
+    return host_facts(nics.parse)
 
 
 @pytest.fixture(name="managed_nics")
-def _managed_nics(machines: Machines, host_name: str, host_bundle: Bundle) -> Mapping[str, str]:  # noqa: ARG001
+def _managed_nics(host_facts: Facts) -> Mapping[str, str]:
     """The profiles that NetworkManager has on interfaces of the host."""
-    return machines.fact(("host", host_name), managed_nics.parse)
+    return host_facts(managed_nics.parse)
 
 
 @pytest.fixture
-def host_bonds(machines: Machines, host_name: str, host_bundle: Bundle) -> tuple[Bond, ...]:  # noqa: ARG001
+def host_bonds(host_facts: Facts) -> tuple[Bond, ...]:
     """The host's own bonds."""
-    return machines.fact(("host", host_name), bonds_facts.parse)
+    return host_facts(bonds_facts.parse)
 
 
 @pytest.fixture
-def device_owners(machines: Machines, host_name: str, host_bundle: Bundle) -> Owners | CouldNotLook:  # noqa: ARG001
+def device_owners(host_facts: Facts) -> Owners | CouldNotLook:
     """Which domains have which PCI device of the host; where that is not known, why."""
-    return attempt(lambda: owners(machines.fact(("host", host_name), libvirt.parse)))
+    return attempt(lambda: owners(host_facts(libvirt.parse)))
 
 
 @pytest.fixture
@@ -276,40 +294,33 @@ def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def guest_nics(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Nic, ...]:  # noqa: ARG001
+def guest_nics(guest_facts: Facts) -> tuple[Nic, ...]:
     """The guest's NICs."""
-    return machines.fact(("guest", guest_name), nics.parse)
+    return guest_facts(nics.parse)
 
 
 @pytest.fixture
-def guest_system(machines: Machines, guest_name: str, guest_bundle: Bundle) -> System:  # noqa: ARG001
+def guest_system(guest_facts: Facts) -> System:
     """What the guest says about itself."""
-    return machines.fact(("guest", guest_name), system_facts.parse)
+    return guest_facts(system_facts.parse)
 
 
 @pytest.fixture
-def guest_bonds(machines: Machines, guest_name: str, guest_bundle: Bundle) -> tuple[Bond, ...]:  # noqa: ARG001
+def guest_bonds(guest_facts: Facts) -> tuple[Bond, ...]:
     """The guest's bonds."""
-    return machines.fact(("guest", guest_name), bonds_facts.parse)
+    return guest_facts(bonds_facts.parse)
 
 
 @pytest.fixture
-def guest_pfs(machines: Machines, guest_host_name: str, guest_host_bundle: Bundle) -> tuple[Pf, ...]:  # noqa: ARG001
+def guest_pfs(guest_host_facts: Facts) -> tuple[Pf, ...]:
     """The PFs of the guest's host."""
-    return machines.fact(("host", guest_host_name), pci.parse)
+    return guest_host_facts(pci.parse)
 
 
 @pytest.fixture
-def guest_domain(
-    machines: Machines,
-    guest_name: str,
-    wanted_guest: Guest,
-    guest_host_name: str,
-    guest_host_bundle: Bundle,  # noqa: ARG001
-) -> Domain | None:
+def guest_domain(guest_name: str, wanted_guest: Guest, guest_host_facts: Facts) -> Domain | None:
     """The guest's libvirt domain on its host; None when the host has none of that name."""
-    found = machines.fact(("host", guest_host_name), libvirt.parse)
-    return libvirt.find(found, wanted_guest.domain or guest_name)
+    return libvirt.find(guest_host_facts(libvirt.parse), wanted_guest.domain or guest_name)
 
 
 @pytest.fixture
@@ -319,7 +330,6 @@ def vfs_behind_nics(
     """The host's VF behind each NIC of the guest, by the NIC's name; empty where the inventory names no host for it."""
     if wanted_guest.host is None:
         return {}
-    host: Who = ("host", wanted_guest.host)
-    machines.look(host)
-    domain = libvirt.find(machines.fact(host, libvirt.parse), wanted_guest.domain or guest_name)
-    return behind(guest_nics, handed_vfs(domain.current, machines.fact(host, pci.parse)) if domain else ())
+    facts = machines.facts(("host", wanted_guest.host))
+    domain = libvirt.find(facts(libvirt.parse), wanted_guest.domain or guest_name)
+    return behind(guest_nics, handed_vfs(domain.current, facts(pci.parse)) if domain else ())

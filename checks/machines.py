@@ -66,6 +66,18 @@ def role_of(config: pytest.Config, name: str) -> Role:
     return "host" if name in config.stash[SELECTION].inventory.hosts else "guest"
 
 
+class Facts:
+    """Facts of a machine for a row, whose evidence they are."""
+
+    def __init__(self, machines: Machines, who: Who) -> None:
+        self._machines = machines
+        self._who = who
+
+    def __call__(self, parse: Callable[[Bundle], Fact]) -> Fact:
+        """What a parser makes of the machine's bundle. Raises CouldNotLook."""
+        return self._machines.fact(self._who, parse)
+
+
 class Machines:
     """Bundles and facts by machine. A read that failed is raised again for everyone who needs it."""
 
@@ -125,6 +137,11 @@ class Machines:
         found = self.bundle(who)
         self.note(who)
         return found
+
+    def facts(self, who: Who) -> Facts:
+        """The machine's facts for a row. Raises CouldNotLook where its bundle cannot be had."""
+        self.look(who)
+        return Facts(self, who)
 
     def note(self, who: Who) -> None:
         """Count the machine as a row's evidence, and write down what a run keeps of it. Raises CouldNotLook."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.bundle import Bundle
 from checks.facts import nic_naming
 from checks.facts.libvirt import Domain
 from checks.facts.nic_naming import Naming
@@ -20,7 +19,7 @@ from checks.handed_vfs import VF_DRIVERS
 from checks.linux.domain_xml import Definition, Interface
 from checks.linux.naming_scheme import scheme_of
 from checks.linux.nic_names import Confidence, Prediction, same_name
-from checks.machines import Machines
+from checks.machines import Facts
 from checks.name_clashes import after_an_upgrade, shared, wishes
 from checks.outcome import CouldNotLook, advise
 from inventory import model
@@ -33,9 +32,9 @@ _PIN = "pin the names with <acpi index='N'/> in the domain's XML"
 
 
 @pytest.fixture
-def guest_naming(machines: Machines, guest_name: str, guest_bundle: Bundle) -> Naming:  # noqa: ARG001
+def guest_naming(guest_facts: Facts) -> Naming:
     """What decides over the names of the guest's NICs, as the guest shows it."""
-    return machines.fact(("guest", guest_name), nic_naming.parse)
+    return guest_facts(nic_naming.parse)
 
 
 def test_every_wanted_nic_is_there(guest_name: str, wanted_guest: model.Guest, guest_nics: tuple[Nic, ...]) -> None:
