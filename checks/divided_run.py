@@ -13,8 +13,9 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,9 @@ from checks.unit_judge import UnitJudge
 from checks.workers import Died, Work, divided
 from reports.run_folder import BY_MACHINE
 
+_OURS = Path(__file__).parent
+# They get ready anew for each phase of each row, which takes as long as most rows do.
+_FOR_PRINTS_AND_LOGS = ("capturemanager", "logging-plugin")
 _QUIET = "vfproof-reporting"  # writes the run folder, which is for one process to do
 
 
@@ -95,7 +99,7 @@ def _work(session: pytest.Session, units: Sequence[Sequence[pytest.Item]]) -> Wo
 
     def work(numbers: Sequence[int]) -> Generator[bytes, None, None]:
         judge = UnitJudge(session)
-        _begin_in_worker(session.config, judge)
+        _begin_in_worker(session, judge)
         after = [units[number][0] for number in numbers[1:]]
         for number, following in zip(numbers, [*after, None], strict=True):
             unit = judge.judge(units[number], following)
@@ -106,17 +110,28 @@ def _work(session: pytest.Session, units: Sequence[Sequence[pytest.Item]]) -> Wo
     return work
 
 
-def _begin_in_worker(config: pytest.Config, judge: UnitJudge) -> None:
+def _begin_in_worker(session: pytest.Session, judge: UnitJudge) -> None:
     """Hear what is reported, and write no file that the other process writes."""
-    plugins = config.pluginmanager
+    plugins = session.config.pluginmanager
     if (reporting := plugins.get_plugin(_QUIET)) is not None:
         plugins.unregister(reporting)
     plugins.register(judge, "vfproof-unit-judge")
     capture = plugins.get_plugin("capturemanager")
     if capture is not None:  # else all processes would write what checks print into one and the same file
         capture.stop_global_capturing()
+    if _are_all_ours(session.items):
+        for name in _FOR_PRINTS_AND_LOGS:
+            if (plugin := plugins.get_plugin(name)) is not None:
+                plugins.unregister(plugin)
+    elif capture is not None:
         capture.start_global_capturing()
         capture.suspend_global_capture(in_=False)
+
+
+def _are_all_ours(items: Iterable[pytest.Item]) -> bool:
+    """Whether all rows are this project's, which print and log nothing; a site's may."""
+    files = {item.parent for item in items}
+    return all(file is not None and file.path.is_relative_to(_OURS) for file in files)
 
 
 def _take(session: pytest.Session, items: Sequence[pytest.Item], told: bytes | Died) -> None:

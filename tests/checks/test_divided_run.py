@@ -315,3 +315,12 @@ def test_a_run_over_many_machines_has_a_line_for_each_and_not_a_letter_for_each_
     assert lines[-1].endswith("[100%]")
     assert "test_site.py" not in said
     result.stdout.fnmatch_lines(["*BROKEN test_site.py::test_broken?kvm-1?*"])
+
+
+def test_rows_of_the_catalogue_alone_are_judged_alike(run):
+    """Workers then do without what captures prints and logs."""
+    paths = [str(ROOT / f"checks/test_{area}.py") for area in ("pfs", "iommu", "across_hosts")]
+    alone, expected = run("", 1, *paths)
+    shared, found = run("", 3, *paths)
+    assert rows(found) == rows(expected) and len(rows(found)) > 60
+    assert printed(shared) == printed(alone)
