@@ -3,7 +3,8 @@
 Rows are collected once; then this process is forked. Each worker judges a machine, with the guests on it, and hands
 over what pytest reported of its rows, what the top of the report shows of it, and what hosts are compared by. Here the
 reports are told to pytest in the order of the rows, as if they had been made here: all that a run writes and prints,
-and its exit status, come from the same hooks as in one process. What compares hosts is judged here, at the end.
+and its exit status, come from the same hooks as in one process. What compares hosts is judged so at the end, by other
+workers, which know what was kept of all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from reports.run_folder import BY_MACHINE
 _OURS = Path(__file__).parent
 # They get ready anew for each phase of each row, which takes as long as most rows do.
 _FOR_PRINTS_AND_LOGS = ("capturemanager", "logging-plugin")
+_ROWS_AT_A_TIME = 50  # of those about all hosts, or about no machine
 _QUIET = "vfproof-reporting"  # writes the run folder, which is for one process to do
 
 
@@ -52,14 +54,20 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     machines_of(session)  # every process knows which bundles there are
     _flush(session.config)
+    _divide(session, units, processes)
+    left = session.items[sum(map(len, units)) :]
+    _divide(session, [left[at : at + _ROWS_AT_A_TIME] for at in range(0, len(left), _ROWS_AT_A_TIME)], processes)
+    return True
+
+
+def _divide(session: pytest.Session, units: Sequence[Sequence[pytest.Item]], processes: int) -> None:
+    """Judge these rows in workers, and tell pytest of them in their order."""
     gc.collect()
-    gc.freeze()  # the collected rows stay; looking through them again and again would copy their pages into each worker
+    gc.freeze()  # what is there stays; looking through it again and again would copy its pages into each worker
     with contextlib.closing(divided(len(units), processes, _work(session, units))) as told:
         for items, handed_over in zip(units, told, strict=True):
             _take(session, items, handed_over)
             gc.freeze()  # and so does what pytest was told
-    _judge_here(session, session.items[sum(map(len, units)) :])
-    return True
 
 
 def _processes(session: pytest.Session) -> int:
@@ -159,13 +167,6 @@ def _forget_uneventful(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and config.option.durations is None:
         terminal.stats.pop("", None)
-
-
-def _judge_here(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
-    """What pytest does with rows."""
-    for item, following in zip(items, [*items[1:], None], strict=False):
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        _stop_if_asked(session)
 
 
 def _stop_if_asked(session: pytest.Session) -> None:

@@ -43,6 +43,7 @@ from inventory.model import Guest, Host, Inventory
 from reports.run_folder import READINGS, RUN_FOLDER
 
 _MACHINES = pytest.StashKey[Machines]()
+_ROW = pytest.StashKey[pytest.Item]()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -95,14 +96,31 @@ def _run_fixtures(session: pytest.Session) -> ModuleType:
         wanted = {name: inventory.hosts[name] for name in session.config.stash[SELECTION].hosts}
         return lru_cache(lambda: look_at_all(wanted, lambda name, parse: machines.fact(("host", name), parse)))
 
+    @pytest.fixture
+    def host_name() -> str:
+        """The host that the row is about."""
+        return str(parameters(session.config.stash[_ROW])["host_name"])
+
+    @pytest.fixture
+    def guest_name() -> str:
+        """The guest that the row is about."""
+        return str(parameters(session.config.stash[_ROW])["guest_name"])
+
     plugin = ModuleType(_run_fixtures.__name__, _run_fixtures.__doc__)
-    vars(plugin).update(inventory=inventory, machines=machines, hosts_together=hosts_together)
+    vars(plugin).update(
+        inventory=inventory,
+        machines=machines,
+        hosts_together=hosts_together,
+        host_name=host_name,
+        guest_name=guest_name,
+    )
     return plugin
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """From now on, what is asked of machines is this row's evidence."""
+    item.config.stash[_ROW] = item
     if _MACHINES in item.config.stash:
         item.config.stash[_MACHINES].asked.clear()
 

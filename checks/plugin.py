@@ -86,7 +86,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             if selection is None:  # raising here would print a traceback of the plugin
                 metafunc.config.stash[_UNANSWERED] = metafunc.definition.nodeid
             chosen = names or (_NOBODY,)
-            metafunc.parametrize(fixture, chosen, ids=chosen)
+            is_there = selection is not None and fixture != "machine_name"  # checks.fixtures has it
+            metafunc.parametrize(fixture, chosen, ids=chosen, indirect=is_there)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -127,6 +128,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the row say its sentence."""
     sentence = sentence_of(item, call) if SELECTION in item.config.stash else None
+    if sentence is None:
+        return (yield)
     with instead_of_traceback(item, sentence):
         report = yield
     put_into(report, call, sentence)

@@ -42,11 +42,8 @@ def sentence_of(item: pytest.Item, call: pytest.CallInfo[None]) -> Sentence | No
 
 
 @contextlib.contextmanager
-def instead_of_traceback(item: pytest.Item, sentence: Sentence | None) -> Iterator[None]:
+def instead_of_traceback(item: pytest.Item, sentence: Sentence) -> Iterator[None]:
     """Let pytest take the sentence, rather than write out a traceback first, which takes 20 ms for each row."""
-    if sentence is None:
-        yield
-        return
     writers = dict.fromkeys(("repr_failure", "_repr_failure_py"), lambda *_, **__: sentence)
     vars(item).update(writers)
     try:
@@ -56,9 +53,9 @@ def instead_of_traceback(item: pytest.Item, sentence: Sentence | None) -> Iterat
             vars(item).pop(name, None)
 
 
-def put_into(report: pytest.TestReport, call: pytest.CallInfo[None], sentence: Sentence | None) -> None:
+def put_into(report: pytest.TestReport, call: pytest.CallInfo[None], sentence: Sentence) -> None:
     """Make a report say the sentence."""
-    if sentence is None or call.excinfo is None:
+    if call.excinfo is None:
         return
     if isinstance(call.excinfo.value, CouldNotLook) and report.when == "call":
         report.when = "setup"

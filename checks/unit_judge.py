@@ -28,6 +28,7 @@ class UnitJudge:
         self._sums_up = config.option.durations is None and config.getini("junit_duration_report") == "total"
         self._places: dict[tuple[object, str], tuple[str, tuple[str, int | None, str]]] = {}
         self._known: list[set[str]] = [set() for _ in BY_MACHINE]
+        list(self._new_by_machine())  # what is there by now is none of a worker's news
 
     def judge(self, items: Sequence[pytest.Item], following: pytest.Item | None) -> Unit:
         """Judge these rows. `following`: the row that this worker judges next, for which set-ups are kept."""

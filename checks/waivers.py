@@ -76,9 +76,11 @@ def _worth(waiver: Waiver, word: rows.Outcome, today: date) -> rows.WaiverState:
 def _waiver_of(item: pytest.Item) -> Waiver | None:
     if SELECTION not in item.config.stash:
         return None
+    waivers = item.config.stash[SELECTION].inventory.waivers
+    if not waivers:
+        return None
     values = parameters(item)
     machines = {values.get(f"{role}_name") for role in ("host", "guest", "machine")}
-    waivers = item.config.stash[SELECTION].inventory.waivers
     return next((one for one in waivers if one.on in machines and one.statement == _statement(item)), None)
 
 
