@@ -176,14 +176,22 @@ def _start_cell(place: State, topology_file: Path, lock: int) -> tuple[Lab, int]
 def running(topology_name: str, name: str | None = None, report: Report = _ignore) -> Iterator[Lab]:
     """A lab for the length of a `with` block; it dies with this process, however that ends, and leaves nothing.
 
-    The name defaults to one of this process's own, so that it meets no other lab.
+    The name defaults to one of its own, so that it meets no other lab, of this process or another.
     """
-    lab = up(topology_name, name or f"{topology.load(topology_name).name}-{os.getpid()}", report)
+    lab = up(topology_name, name or _own_name(topology.load(topology_name).name), report)
     try:
         yield lab
     finally:
         lab.end()
         state.remove(lab.state)
+
+
+def _own_name(topology_name: str) -> str:
+    name, number = f"{topology_name}-{os.getpid()}", 1
+    while state.is_up(State.of(name)):
+        number += 1
+        name = f"{topology_name}-{os.getpid()}-{number}"
+    return name
 
 
 def attach(name: str) -> Lab:

@@ -1,4 +1,4 @@
-"""The project's own tests in two processes: what shares the emulated host stays together, and comes first."""
+"""The project's own tests in two processes: what needs emulated machines stays together, and comes first."""
 
 import ast
 from pathlib import Path
@@ -6,24 +6,25 @@ from pathlib import Path
 import pytest
 
 from door.runs import REPOSITORY
-from door.side_by_side import HOST, place, together
+from door.side_by_side import EMULATED, place, together
 
 pytest_plugins = ["pytester"]
 
 
-def asks_for_the_host(file: Path) -> bool:
-    functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
-    asked = {argument.arg for function in functions for argument in function.args.args}
-    return "sriov_lab" in asked
+def needs_one(file: Path) -> bool:
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    asked = {argument.arg for node in nodes if isinstance(node, ast.FunctionDef) for argument in node.args.args}
+    imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    return "sriov_lab" in asked or bool(imported & {"lab.udev_machine", "tests.lab.name_matrix"})
 
 
-def test_whoever_asks_for_the_emulated_host_shares_it():
+def test_whoever_needs_an_emulated_machine_shares_a_process():
     files = sorted((REPOSITORY / "tests").rglob("test_*.py"))
-    asking = {file for file in files if asks_for_the_host(file)}
-    assert len(asking) > 5
+    asking = {file for file in files if needs_one(file)}
+    assert len(asking) > 9
     named = {file: together(str(file.relative_to(REPOSITORY)), REPOSITORY) for file in files}
-    assert {name for file, name in named.items() if file in asking} == {HOST}
-    others = [name for file, name in named.items() if name != HOST]
+    assert {name for file, name in named.items() if file in asking} == {EMULATED}
+    others = [name for file, name in named.items() if name != EMULATED]
     assert len(set(others)) == len(others) > 50
 
 

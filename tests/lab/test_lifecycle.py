@@ -155,7 +155,7 @@ def test_two_labs_do_not_meet(bond_lab):
     for port in ports:
         bond_lab.fault("port-down", port)
     try:
-        with session.running("bond", NAME) as other:
+        with session.running("bond") as other:  # a second one of this process
             assert other.ssh("guest", "test -e /run/first").returncode == 1
             assert other.ssh("observer", "ping -q -c 1 -W 2 10.77.0.21").returncode == 0
             # An observer in a namespace of the cell is entered from outside.
