@@ -37,6 +37,7 @@ def inventory(sriov_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     guest = known["guests"]["guest-1"]
     guest["connect"] = "qga://"
     del guest["ssh_config"]
+    guest["drill"]["probe_interval_ms"] = 50  # the agent's answers come out of the guest beside those to probes
     path = tmp_path_factory.mktemp("agent") / "inventory.yaml"
     path.write_text(written(known))
     return path
