@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import lru_cache, partial
 from types import ModuleType
 
@@ -125,13 +125,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.config.stash[_MACHINES].asked.clear()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Say what the row asked for."""
-    stash = item.config.stash
-    if _MACHINES in stash and stash[_MACHINES].asked:
-        readings: dict[str, str] = stash.get(READINGS, {})
-        item.user_properties += evidence(stash[_MACHINES], readings)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Say what the row asked for, however its clean-up goes."""
+    try:
+        return (yield)
+    finally:
+        stash = item.config.stash
+        if _MACHINES in stash and stash[_MACHINES].asked:
+            readings: dict[str, str] = stash.get(READINGS, {})
+            item.user_properties += evidence(stash[_MACHINES], readings)
 
 
 def machines_of(session: pytest.Session) -> Machines:

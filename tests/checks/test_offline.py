@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from pathlib import Path
 
@@ -190,3 +191,26 @@ class TestGather:
         assert main(words) == 4
         out, err = capsys.readouterr()
         assert out == "" and said in err and err.startswith("vfproof: ") and err.count("\n") == 1
+
+
+NOT_RESTORED = '''
+import pytest
+
+@pytest.fixture
+def taken(host_bundle):
+    yield
+    raise OSError("it is gone")
+
+def test_host(host_name, taken):
+    """It is read."""
+'''
+
+
+def test_a_row_whose_clean_up_fails_says_what_it_read(site, pytester):
+    for name in ("kvm-1", "kvm-2"):
+        save(pytester.path / "b", name, {})
+    pytester.makepyfile(test_site=NOT_RESTORED)
+    site()
+    rows = json.loads((pytester.path / "run/results.json").read_text())["rows"]
+    assert [row["outcome"] for row in rows] == ["could not look"] * 2
+    assert [row["evidence"][0]["path"] for row in rows] == ["bundles/kvm-1.html", "bundles/kvm-2.html"]
