@@ -22,7 +22,7 @@ class WorkerError(Exception):
     """A mistake in a plugin, met in a worker. The text is its traceback."""
 
 
-class Told(NamedTuple):  # there are three for every row, and a plain tuple crosses over in half the time
+class Told(NamedTuple):  # every row has some, and a plain tuple crosses over in half the time
     """One of pytest's reports, without what the row itself has. `added`: its properties beyond those."""
 
     kind: type[pytest.TestReport]
