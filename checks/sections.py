@@ -159,7 +159,7 @@ def _complaints(payload: bytes) -> tuple[str, int]:
     text, _, rc = as_text(payload).rpartition("\nrc ")
     if not rc.strip().isdecimal() or len(rc) > 9:
         raise Malformed("an exit status that is no number")
-    return text, int(rc)
+    return text, int(rc.strip())  # int() itself leaves a separator such as \x1f where it is
 
 
 def _read_names(reader: _Reader, section: Section) -> None:

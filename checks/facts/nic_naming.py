@@ -115,7 +115,9 @@ def parse(bundle: Bundle) -> Naming:
 
 def _numbers(bundle: Bundle, attribute: str) -> dict[str, int]:
     texts = bundle.texts(f"{_DEVICES}/*/{attribute}")
-    return {_part(path, 5): int(text) for path, text in texts.items() if text.strip().isdecimal() and len(text) < 12}
+    return {
+        _part(path, 5): int(text.strip()) for path, text in texts.items() if text.strip().isdecimal() and len(text) < 12
+    }
 
 
 def _suffix(bundle: Bundle, name: str) -> str:

@@ -23,7 +23,7 @@ from checks.bundle import (
 )
 from checks.contents import found_by, matches
 from checks.facts.known import shared
-from checks.sections import Malformed
+from checks.sections import Malformed, _complaints
 from checks.source import Attributes, Command, File, Links, Names
 from checks.stream import Envelope, from_bytes, to_bytes
 
@@ -418,3 +418,7 @@ def test_what_is_made_of_a_bundle_is_made_once():
     one, other = (Bundle.of(machine, files={"/a": machine}) for machine in ("one", "other"))
     assert [parse(bundle) for bundle in (one, other, one)] == ["one", "other", "one"]
     assert made == ["one", "other"]
+
+
+def test_an_exit_status_with_a_separator_behind_it_is_a_number():
+    assert _complaints(b"grep: /x: gone\nrc 2\x1f\n") == ("grep: /x: gone", 2)
