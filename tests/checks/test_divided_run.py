@@ -324,3 +324,19 @@ def test_rows_of_the_catalogue_alone_are_judged_alike(run):
     shared, found = run("", 3, *paths)
     assert rows(found) == rows(expected) and len(rows(found)) > 60
     assert printed(shared) == printed(alone)
+
+
+SLOW_SET_UP = """
+import time, pytest
+@pytest.fixture
+def slow():
+    time.sleep(0.3)
+def test_a(host_name, slow): pass
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--durations=5",)], ids=["summed up", "listed"])
+def test_the_time_of_a_set_up_is_in_its_rows_time(run, options):
+    result, found = run(SLOW_SET_UP, 2, *options)
+    assert [row["duration_s"] >= 0.3 for row in found["rows"]] == [True] * len(HOSTS)
+    assert ("s setup" in result.stdout.str()) == bool(options)
